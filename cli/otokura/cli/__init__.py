@@ -1,0 +1,1 @@
+"""The otokura command and the local stack."""

@@ -1,0 +1,1 @@
+"""Lets the right person read a recording from the right network for a stated purpose."""

@@ -1,0 +1,1 @@
+"""Keeps the append-only, verifiable log of every read."""

@@ -1,0 +1,1 @@
+"""Takes call audio from phone systems and seals it into recordings."""

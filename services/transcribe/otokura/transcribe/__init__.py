@@ -1,0 +1,1 @@
+"""Turns sealed recordings into transcripts."""
