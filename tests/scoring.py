@@ -1,0 +1,38 @@
+"""Scores transcripts against what was said: word error rate for English, character error rate for Japanese.
+
+Normalisation takes away only what cannot be heard: case, punctuation, spacing, full and half width
+(NFKC). Words are never corrected: a number is written as digits in the scripts because a transcript
+writes it so, and a homophone in another kanji counts as an error.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import jiwer
+
+
+def _audible(text: str, *, keep: str = "") -> str:
+    """`text` in NFKC and lower case with everything but letters, marks and digits turned into spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c if c in keep or unicodedata.category(c)[0] in "LMN" else " " for c in folded)
+
+
+def words(text: str) -> str:
+    """The words of an English text, one space apart. An apostrophe belongs to its word."""
+    return " ".join(_audible(text.replace("’", "'"), keep="'").split())
+
+
+def characters(text: str) -> str:
+    """The characters of a Japanese text without spaces and punctuation."""
+    return "".join(_audible(text).split())
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Errors per word said: 0 is perfect, above 1 is possible."""
+    return float(jiwer.wer(words(said), words(heard)))
+
+
+def character_error_rate(said: str, heard: str) -> float:
+    """Errors per character said: 0 is perfect, above 1 is possible."""
+    return float(jiwer.cer(characters(said), characters(heard)))
