@@ -1,0 +1,280 @@
+"""Data encryption keys: made, committed to, derived from, and wrapped by a tenant's key-encryption key.
+
+One 256-bit DEK per call. Nothing is encrypted under the DEK itself: `derive` gives each kind of content a key
+of its own (HKDF-SHA256, RFC 5869). A wrapped DEK is stored in the databases of the services that need it,
+never beside the object.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import secrets
+import stat
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from otokura.shared.errors import IntegrityError, NotFound
+
+DEK_BYTES = 32
+_NONCE_BYTES = 12
+_WRAPPED_BYTES = _NONCE_BYTES + DEK_BYTES + 16
+_NUMBER = struct.Struct(">BQ")
+
+
+class Kind(StrEnum):
+    """What a ciphertext holds; each kind has its own key."""
+
+    SEGMENT = "segment"
+    RECORDING = "recording"
+    TRANSCRIPT = "transcript"
+    EVENT = "event"
+    LIVE = "live"
+
+
+class KeyUse(StrEnum):
+    """For what a key is unwrapped; a provider may refuse or log by it."""
+
+    SEAL = "seal"
+    TRANSCRIBE = "transcribe"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyContext:
+    """Whose key it is. A wrapped DEK opens only in the context in which it was wrapped."""
+
+    tenant_id: UUID
+    call_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedDek:
+    """A DEK as it is stored: which key-encryption key wrapped it, and the ciphertext."""
+
+    kek_id: str
+    wrapped: bytes
+
+
+class KeyProvider(Protocol):
+    """Wraps and unwraps DEKs: `local` (a keyring file), or another by entry point."""
+
+    async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
+        """The DEK under the tenant's current key-encryption key."""
+        ...
+
+    async def unwrap(self, wrapped: WrappedDek, context: KeyContext, use: KeyUse, reference: str) -> bytes:
+        """The DEK.
+
+        Args:
+            wrapped: what `wrap` gave.
+            context: the same tenant and call.
+            use: what the key is wanted for.
+            reference: id of the call sealed, the job leased or the read opened: what justifies the use.
+
+        Raises:
+            IntegrityError: the wrapped key was changed, or belongs to another context.
+            NotFound: the key-encryption key no longer exists; what it wrapped is erased.
+            Unavailable: the provider cannot be reached.
+        """
+        ...
+
+
+def _hkdf(key: bytes, info: bytes) -> bytes:
+    """HKDF-SHA256 to 32 bytes, without salt: `key` is uniformly random already (RFC 5869 §3.1)."""
+    return HKDF(SHA256(), DEK_BYTES, None, info).derive(key)
+
+
+def new_dek() -> bytes:
+    """A fresh 256-bit key."""
+    return secrets.token_bytes(DEK_BYTES)
+
+
+def commitment(dek: bytes, call_id: UUID) -> str:
+    """What binds the manifest to one key, lower-case hex.
+
+    AES-GCM does not commit to its key: one ciphertext can open under two. SHA-256 is collision resistant, so
+    no second DEK has this value.
+    """
+    return _hkdf(dek, b"otokura/commitment/v1\0" + call_id.bytes).hex()
+
+
+def check_commitment(dek: bytes, call_id: UUID, expected: str) -> None:
+    """Refuses a key other than the one that the manifest commits to. Call it before deriving anything.
+
+    Raises:
+        IntegrityError: the key is another.
+    """
+    if not hmac.compare_digest(commitment(dek, call_id), expected):
+        raise IntegrityError("The key is not the one to which the manifest commits.")
+
+
+def derive(dek: bytes, kind: Kind, call_id: UUID) -> bytes:
+    """The 32-byte key for one kind of content of one call."""
+    return _hkdf(dek, b"otokura/key/v1\0" + kind.encode() + b"\0" + call_id.bytes)
+
+
+def associated_data(
+    tenant_id: UUID,
+    call_id: UUID,
+    kind: Kind,
+    *,
+    channel: int | None = None,
+    sequence: int | None = None,
+    version: int | None = None,
+) -> bytes:
+    """What a ciphertext is bound to, as bytes: different arguments never give the same.
+
+    Fixed-width fields, except the kind, which carries its length; an absent number differs from every number.
+    """
+    label = kind.encode()
+    numbers = b"".join(
+        b"\0" if number is None else _NUMBER.pack(1, number) for number in (channel, sequence, version)
+    )
+    head = b"otokura/aad/v1\0" + tenant_id.bytes + call_id.bytes
+    return head + bytes((len(label),)) + label + numbers
+
+
+class KeyringError(Exception):
+    """The keyring file cannot be used; the text says what to do and holds no key."""
+
+
+class _Keyring(BaseModel):
+    """The file: JSON, `{"current": id, "keks": {id: base64 of 32 bytes}}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    current: str = Field(min_length=1)
+    keks: dict[str, SecretStr]
+
+    @model_validator(mode="after")
+    def _whole(self) -> _Keyring:
+        if self.current not in self.keks:
+            raise ValueError("the current key is not among the keys")
+        if any(len(self.key(kek_id)) != DEK_BYTES for kek_id in self.keks):
+            raise ValueError(f"every key must have {DEK_BYTES} bytes")
+        return self
+
+    def key(self, kek_id: str) -> bytes:
+        return base64.b64decode(self.keks[kek_id].get_secret_value(), validate=True)
+
+
+def create_keyring(path: Path) -> None:
+    """Writes a new keyring with one key, mode 0600.
+
+    Raises:
+        FileExistsError: there is one; its keys may have wrapped something, so it is never overwritten.
+    """
+    kek_id = secrets.token_hex(8)
+    kek = base64.b64encode(secrets.token_bytes(DEK_BYTES)).decode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f'{{"current": "{kek_id}", "keks": {{"{kek_id}": "{kek}"}}}}\n')
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _load(path: Path) -> _Keyring:
+    # Opened before it is checked, and checked by descriptor, so that the file checked is the file read.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise KeyringError(f"{path} does not exist: create it with `create_keyring`") from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise KeyringError(f"{path} must be a file that only its owner can read: chmod 600 {path}")
+        content = file.read()
+    try:
+        return _Keyring.model_validate_json(content)
+    except ValidationError as error:
+        problems = "; ".join(problem["msg"] for problem in error.errors(include_input=False))
+        raise KeyringError(f"{path} is not a keyring: {problems}") from None
+
+
+class LocalKeyProvider:
+    """Wraps with the keys of a keyring file, read once; for development and small installations.
+
+    Each tenant's key-encryption key is derived from one in the file and wraps DEKs with AES-256-GCM under a random
+    nonce; key id, tenant and call are authenticated.
+
+    Args:
+        keyring_file: the file, mode 0600.
+
+    Raises:
+        KeyringError: the file is absent, readable by others, or not a keyring.
+    """
+
+    def __init__(self, keyring_file: Path) -> None:
+        self._keyring = _load(keyring_file)
+
+    async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
+        """See `KeyProvider.wrap`."""
+        if len(dek) != DEK_BYTES:
+            raise ValueError(f"a DEK has {DEK_BYTES} bytes")
+        kek_id = self._keyring.current
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._tenant_kek(kek_id, context.tenant_id).encrypt(nonce, dek, _binding(kek_id, context))
+        return WrappedDek(kek_id, nonce + sealed)
+
+    async def unwrap(self, wrapped: WrappedDek, context: KeyContext, use: KeyUse, reference: str) -> bytes:
+        """See `KeyProvider.unwrap`. A file cannot refuse a use, so the last two change nothing."""
+        del use, reference
+        kek = self._tenant_kek(wrapped.kek_id, context.tenant_id)
+        if len(wrapped.wrapped) != _WRAPPED_BYTES:
+            raise IntegrityError("The wrapped key has a length that no wrapped key has.")
+        nonce, sealed = wrapped.wrapped[:_NONCE_BYTES], wrapped.wrapped[_NONCE_BYTES:]
+        try:
+            return kek.decrypt(nonce, sealed, _binding(wrapped.kek_id, context))
+        except InvalidTag as error:
+            raise IntegrityError("The wrapped key was changed, or belongs to another call.") from error
+
+    def _tenant_kek(self, kek_id: str, tenant_id: UUID) -> AESGCM:
+        if kek_id not in self._keyring.keks:
+            raise NotFound(f"The key-encryption key {kek_id!r} is not in the keyring.")
+        return AESGCM(_hkdf(self._keyring.key(kek_id), b"otokura/tenant-kek/v1\0" + tenant_id.bytes))
+
+
+def _binding(kek_id: str, context: KeyContext) -> bytes:
+    # The two ids have a fixed width, so the id of the key, of any length, may stand last.
+    return b"otokura/wrap/v1\0" + context.tenant_id.bytes + context.call_id.bytes + kek_id.encode()
+
+
+class KeySettings(Protocol):
+    """The settings that choose a key provider."""
+
+    @property
+    def key_provider(self) -> str:
+        """`local`, or the name of an entry point in the group `otokura.key_providers`."""
+        ...
+
+    @property
+    def keyring_file(self) -> Path:
+        """The keyring of the `local` provider."""
+        ...
+
+
+def key_provider(settings: KeySettings) -> KeyProvider:
+    """The provider that the settings name; others are entry points in the group `otokura.key_providers`.
+
+    Raises:
+        LookupError: no provider has that name.
+    """
+    if settings.key_provider == "local":
+        return LocalKeyProvider(settings.keyring_file)
+    for entry_point in entry_points(group="otokura.key_providers", name=settings.key_provider):
+        factory: Callable[[KeySettings], KeyProvider] = entry_point.load()
+        return factory(settings)
+    raise LookupError(f"no key provider is named {settings.key_provider!r}: install one, or use 'local'")
