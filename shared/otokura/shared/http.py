@@ -1,0 +1,109 @@
+"""The HTTP side that all services share: problems, ids, logs, limits, health and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.types import Lifespan
+
+from otokura.shared import logs, metrics, problems
+from otokura.shared.address import ClientAddressResolver
+from otokura.shared.health import Readiness
+from otokura.shared.middleware import BodyLimitMiddleware, RequestMiddleware, body_limit
+from otokura.shared.settings import ServiceSettings
+
+__all__ = ["body_limit", "create_api", "run"]
+
+S = TypeVar("S", bound=ServiceSettings)
+
+SHUTDOWN_SECONDS = 20
+"""How long requests under way may take to end after SIGTERM; below the usual 30 of Kubernetes."""
+
+
+def create_api(
+    settings: ServiceSettings, *, title: str, lifespan: Lifespan[FastAPI], routers: Sequence[APIRouter]
+) -> FastAPI:
+    """The FastAPI app of a service.
+
+    Its state holds `settings`, `readiness` (add checks to it) and `address_resolver`; a service with
+    authenticated routes puts an `otokura.shared.authentication.Authenticator` in `authenticator`.
+    """
+    app = FastAPI(
+        title=title,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.readiness = Readiness()
+    app.state.address_resolver = ClientAddressResolver(settings.trusted_proxies)
+    problems.install(app)
+    app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
+    app.add_middleware(RequestMiddleware)
+    app.include_router(_operations)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+_operations = APIRouter(include_in_schema=False)
+
+
+@_operations.get("/healthz")
+async def healthz() -> Response:
+    """The process answers."""
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+@_operations.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Everything that this process needs is there; 503 otherwise."""
+    readiness: Readiness = request.app.state.readiness
+    checks = await readiness.report()
+    ready = all(result == "ok" for result in checks.values())
+    return JSONResponse({"status": "ready" if ready else "unready", "checks": checks}, 200 if ready else 503)
+
+
+@_operations.get("/metrics")
+async def metrics_text() -> Response:
+    """The metrics, for Prometheus."""
+    return Response(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+def uvicorn_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
+    """How uvicorn serves an app of ours."""
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "ws_max_size": settings.max_body_bytes,
+        # Audio does not shrink, and each connection would hold two compressors' memory.
+        "ws_per_message_deflate": False,
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        # The raw peer is what `otokura.shared.address` starts from.
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+    }
+    return uvicorn.Config(app, **options)
+
+
+def run(app_factory: Callable[[S], FastAPI], settings: S) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the requests under way end.
+
+    Raises:
+        SystemExit: the app could not start (3).
+    """
+    logs.configure(settings.service, settings.log_level)
+    server = uvicorn.Server(uvicorn_config(app_factory(settings), settings))
+    server.run()

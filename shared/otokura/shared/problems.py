@@ -1,0 +1,197 @@
+"""Errors as RFC 9457 problems (`application/problem+json`), from one place.
+
+A problem says what was wrong and what to do. It never shows a stack trace, nor a value that the
+caller sent: values may be somebody's secret, and the answer may be read by somebody else.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketState
+
+from otokura.shared import errors, logs
+from otokura.shared.errors import OtokuraError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:otokura:problem:"
+
+log = logs.get_logger(__name__)
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    location: str = Field(description="`body`, `query`, `path`, `header` or `cookie`.")
+    pointer: str = Field(description="JSON Pointer (RFC 6901) to the value, as a URI fragment.")
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 §3.1. Errors may add members of their own."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = Field(examples=["urn:otokura:problem:not-found"])
+    title: str
+    status: int
+    detail: str
+    instance: str | None = Field(
+        default=None, description="The id of the request, for whoever reads the logs."
+    )
+    errors: list[FieldError] | None = None
+
+
+_BY_STATUS: dict[int, tuple[str, str]] = {
+    kind.status: (kind.code, kind.title)
+    for kind in (
+        errors.BadRequest, errors.Unauthenticated, errors.Forbidden, errors.NotFound, errors.Conflict,
+        errors.PreconditionFailed, errors.TooLarge, errors.UnsupportedMedia, errors.RangeNotSatisfiable,
+        errors.Unprocessable, errors.TooManyRequests, OtokuraError, errors.Unavailable,
+    )
+}  # fmt: skip
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, extensions: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The members of a problem; `instance` is the id of the request being served."""
+    current = logs.request_id.get()
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **({"instance": f"urn:uuid:{current}"} if current else {}),
+        **(extensions or {}),
+    }
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem that an exception is told as. What is not ours is told as an internal error, without words."""
+    if isinstance(error, OtokuraError):
+        return problem(error.status, error.code, error.title, error.detail, error.extensions)
+    if isinstance(error, RequestValidationError | WebSocketRequestValidationError):
+        found = [field.model_dump() for field in field_errors(error.errors())]
+        code, title = _BY_STATUS[422]
+        detail = "The request does not have the form that this operation takes; see errors."
+        return problem(422, code, title, detail, {"errors": found})
+    if isinstance(error, HTTPException):
+        code, title = _named(error.status_code)
+        return problem(error.status_code, code, title, str(error.detail) or title)
+    return problem(
+        500, OtokuraError.code, OtokuraError.title, "Something went wrong on our side; it is logged."
+    )
+
+
+def response_of(error: Exception) -> Response:
+    """The HTTP response that an exception is told as."""
+    members = problem_of(error)
+    status = int(members["status"])
+    headers = dict(cast("Mapping[str, str] | None", getattr(error, "headers", None)) or {})
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", "1")
+    headers["Cache-Control"] = "no-store"
+    body = json.dumps(members, ensure_ascii=False, default=str).encode()
+    return Response(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def close_code(error: Exception) -> int:
+    """The WebSocket close code for an exception: 4000 + status for the caller's errors, else 1011."""
+    status = int(problem_of(error)["status"])
+    return 4000 + status if status < http.HTTPStatus.INTERNAL_SERVER_ERROR else 1011
+
+
+async def close_with(websocket: WebSocket, error: Exception) -> None:
+    """Tells a WebSocket's client what went wrong, `{"type":"error","problem":{…}}`, and closes.
+
+    A socket not yet accepted is accepted first: clients cannot see a refusal's body, but can see this.
+    """
+    if websocket.application_state is WebSocketState.CONNECTING:
+        await websocket.accept()
+    if WebSocketState.DISCONNECTED in (websocket.application_state, websocket.client_state):
+        return
+    message = json.dumps({"type": "error", "problem": problem_of(error)}, ensure_ascii=False, default=str)
+    await websocket.send_text(message)
+    await websocket.close(close_code(error))
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the app a problem."""
+    for kind in (OtokuraError, HTTPException, RequestValidationError, WebSocketRequestValidationError):
+        app.add_exception_handler(kind, _handle)
+    app.add_exception_handler(ClientDisconnect, _gone)
+
+
+async def _handle(connection: Request | WebSocket, error: Exception) -> Response | None:
+    status = int(problem_of(error)["status"])
+    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request failed", status=status, exc_info=error)
+    if isinstance(connection, WebSocket):
+        await close_with(connection, error)
+        return None
+    return response_of(error)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads this answer; it keeps a client that hung up from looking like a fault of ours."""
+    return response_of(errors.BadRequest("The connection ended before the body did."))
+
+
+_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
+_MESSAGES = {
+    # pydantic's own words for these quote the input.
+    "uuid_parsing": "Input should be a valid UUID",
+    "union_tag_invalid": "Input is of none of the expected kinds",
+    "json_invalid": "The body is not valid JSON",
+}
+_SHORT = 4
+
+
+def field_errors(found: Sequence[Any]) -> list[FieldError]:
+    """Pydantic's errors without the input: neither values nor member names that only the caller chose."""
+    return [_field_error(cast("dict[str, Any]", one)) for one in found]
+
+
+def _field_error(found: dict[str, Any]) -> FieldError:
+    location, *path = found["loc"]
+    parts = [str(part) if isinstance(part, int) or _NAME.match(part) else "?" for part in path]
+    message = _MESSAGES.get(found["type"], str(found["msg"]))
+    given = found.get("input")
+    if isinstance(given, str) and len(given) >= _SHORT and given in message:
+        message = "Input is not valid"
+    if found["type"] == "json_invalid":
+        parts = []
+    return FieldError(
+        location=str(location), pointer="#" + "".join(f"/{part}" for part in parts), message=message
+    )
+
+
+def _named(status: int) -> tuple[str, str]:
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    phrase = http.HTTPStatus(status).phrase
+    return re.sub(r"[^a-z0-9]+", "-", phrase.lower()).strip("-"), phrase
+
+
+def responses(*kinds: type[OtokuraError]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: the problems that it answers with, for OpenAPI."""
+    return {
+        kind.status: {
+            "model": Problem,
+            "description": kind.title,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for kind in kinds
+    }
