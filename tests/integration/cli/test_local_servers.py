@@ -1,0 +1,73 @@
+"""The local servers keep what they acknowledged, and let in only who may."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from minio import Minio
+from minio.error import S3Error
+
+import servers
+from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.seaweedfs import SeaweedServer
+
+
+def _dsn(url: str) -> str:
+    return url.replace("+asyncpg", "")
+
+
+@pytest.mark.postgres
+async def test_a_database_refuses_another_services_role(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    other = await postgres_server.create_database("test_other", "secret")
+    try:
+        name = database_url.rpartition("/")[2]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(_dsn(other).rpartition("/")[0] + f"/{name}")
+    finally:
+        await postgres_server.drop_database("test_other")
+
+
+@pytest.mark.postgres
+async def test_a_database_refuses_a_wrong_password(database_url: str) -> None:
+    user, _, rest = _dsn(database_url).removeprefix("postgresql://").partition(":")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(f"postgresql://{user}:wrong@{rest.partition('@')[2]}")
+
+
+@pytest.mark.s3
+def test_a_service_reaches_only_its_own_buckets(s3_server: SeaweedServer) -> None:
+    settings = servers.object_store_settings(s3_server, "ingest")
+    client = Minio(
+        settings.endpoint.removeprefix("http://"),
+        access_key=settings.access_key,
+        secret_key=settings.secret_key,
+        secure=False,
+        region=settings.region,
+    )
+    assert list(client.list_objects("recordings")) == []
+    for bucket in ("transcripts", "audit-log", "tansu"):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            list(client.list_objects(bucket))
+
+
+@pytest.mark.kafka
+async def test_the_broker_gives_back_what_it_acknowledged(kafka_bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic("test.servers", 1, 1)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all")
+    await producer.start()
+    await producer.send_and_wait("test.servers", b"kept")
+    await producer.stop()
+    consumer = AIOKafkaConsumer(
+        "test.servers", bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    record = await consumer.getone()
+    await consumer.stop()
+    assert record.value == b"kept"

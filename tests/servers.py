@@ -1,0 +1,126 @@
+"""The real servers of the tests: started once a session, ended with it.
+
+`OTOKURA_TEST_KAFKA=apache` puts Apache Kafka in the place of Tansu; nothing else changes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from otokura.cli.local.apache_kafka import ApacheKafkaServer
+from otokura.cli.local.ports import free_ports
+from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.program import StartError
+from otokura.cli.local.seaweedfs import Identity, SeaweedServer, read_write
+from otokura.cli.local.tansu import TansuServer
+
+KafkaServer = TansuServer | ApacheKafkaServer
+Server = TypeVar("Server", PostgresServer, SeaweedServer, TansuServer, ApacheKafkaServer)
+AUDIT_LOG_ACTIONS = [
+    *read_write("audit-log"),
+    "PutObjectRetention:audit-log",
+    "GetObjectRetention:audit-log",
+    "GetBucketObjectLockConfiguration:audit-log",
+]
+_SERVICES = {
+    "broker": read_write("tansu"),
+    "ingest": read_write("recordings"),
+    "transcribe": ["Read:recordings", "List:recordings", *read_write("transcripts")],
+    "access": [f"{verb}:{bucket}" for verb in ("Read", "List") for bucket in ("recordings", "transcripts")],
+    "audit": AUDIT_LOG_ACTIONS,
+}
+BUCKETS = {"recordings": False, "transcripts": False, "audit-log": True, "tansu": False}
+
+
+@dataclass(frozen=True)
+class ObjectStoreSettings:
+    """How to reach the store as one identity; the names are those of `otokura.shared.objects.ObjectStore`."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+
+
+def object_store_settings(server: SeaweedServer, identity: str) -> ObjectStoreSettings:
+    """How to reach `server` as one of its identities: `test`, or a service's name."""
+    who = server.identities[identity]
+    return ObjectStoreSettings(server.endpoint, who.access_key, who.secret_key)
+
+
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """A folder that PostgreSQL's user can pass through, unlike pytest's own when we are root."""
+    with tempfile.TemporaryDirectory(prefix=f"otokura-test-{name}-") as folder:
+        path = Path(folder)
+        path.chmod(0o711)
+        yield path
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL without fsync: the tests kill processes, not the machine's power."""
+    options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+    with scratch_folder("postgresql") as folder:
+        server = started(lambda port: PostgresServer(folder, port=port, password="test", options=options))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def s3() -> Iterator[SeaweedServer]:
+    """The store with its buckets and one identity a service, and `test`, which may do everything."""
+    names = {"test": ["Admin"], **_SERVICES}
+    identities = [
+        Identity(name, f"{name}-key", secrets.token_urlsafe(24), actions) for name, actions in names.items()
+    ]
+    with scratch_folder("s3") as folder:
+        server = started(
+            lambda port: SeaweedServer(folder, port=port, identities=identities, buckets=BUCKETS)
+        )
+        try:
+            yield server
+        finally:
+            server.kill()  # an orderly stop takes seconds, and nobody will read the data
+
+
+@contextmanager
+def kafka() -> Iterator[KafkaServer]:
+    """The broker under test, with a store of its own where it needs one."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch_folder("kafka"))
+        if os.environ.get("OTOKURA_TEST_KAFKA") == "apache":
+            server: KafkaServer = started(lambda port: ApacheKafkaServer(folder, port=port))
+        else:
+            store = stack.enter_context(s3())
+            identity = store.identities["broker"]
+            server = started(
+                lambda port: TansuServer(folder, port=port, endpoint=store.endpoint, identity=identity)
+            )
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def started(make: Callable[[int], Server], attempts: int = 3) -> Server:
+    """Start a server on a free port; another program may take the port first, so try again."""
+    for attempt in range(attempts):
+        server = make(free_ports(1)[0])
+        try:
+            server.start()
+        except StartError:
+            if attempt == attempts - 1:
+                raise
+        else:
+            return server
+    raise AssertionError("unreachable: the last attempt returns or raises")
