@@ -80,12 +80,8 @@ def segment_start(index: int) -> int:
 class Cover:
     """The run of segments that covers a range of plaintext, and where it lies in the ciphertext.
 
-    Attributes:
-        first: index of the first segment.
-        stop: index after the last segment.
-        offset: ciphertext offset of the run; behind the header when `first` is 0.
-        length: ciphertext bytes of the run.
-        skip: plaintext bytes of the first segment that come before the range.
+    Segments [first, stop) lie at [offset, offset + length) of the ciphertext; the range begins `skip` bytes
+    into the plaintext of the first. The header is never part of a run.
     """
 
     first: int
@@ -147,7 +143,7 @@ class _Segments:
 
 
 class _Pieces:
-    """Cuts a stream into segments, holding back the last full one: a segment leaves only when a byte follows it."""
+    """Cuts a stream into segments; one leaves only when a byte follows it, for it may be the last."""
 
     __slots__ = ("_capacity", "_rest", "held")
 

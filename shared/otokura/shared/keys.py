@@ -207,8 +207,8 @@ def _load(path: Path) -> _Keyring:
 class LocalKeyProvider:
     """Wraps with the keys of a keyring file, read once; for development and small installations.
 
-    Each tenant's key-encryption key is derived from one in the file and wraps DEKs with AES-256-GCM under a random
-    nonce; key id, tenant and call are authenticated.
+    Each tenant's key-encryption key is derived from one in the file and wraps DEKs with AES-256-GCM under a
+    random nonce; key id, tenant and call are authenticated.
 
     Args:
         keyring_file: the file, mode 0600.
