@@ -43,7 +43,7 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, served.send)
         except Exception as error:
-            log.error("request failed", method=scope.get("method"), path=scope["path"], exc_info=error)
+            log.exception("request failed", method=scope.get("method"), path=scope["path"])
             if served.websocket or served.status is not None:
                 raise
             await problems.response_of(error)(scope, receive, served.send)

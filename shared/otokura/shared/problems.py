@@ -77,7 +77,7 @@ def problem(
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """The problem that an exception is told as. What is not ours is told as an internal error, without words."""
+    """The problem that an exception is told as; what is not ours is told as an internal error."""
     if isinstance(error, OtokuraError):
         return problem(error.status, error.code, error.title, error.detail, error.extensions)
     if isinstance(error, RequestValidationError | WebSocketRequestValidationError):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import PurePath
+from types import NoneType
 from typing import Any, cast
 from uuid import UUID
 
@@ -96,24 +97,9 @@ def _kind(key: str) -> str:
 
 def _plain(value: object, depth: int) -> Any:
     """The value in JSON's kinds, with everything that is not plainly harmless named by its type."""
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, Enum):
-        return _plain(value.value, depth)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"[{len(value)} bytes]"
-    if isinstance(value, SecretStr | SecretBytes):
-        return MASK
-    if isinstance(value, UUID | IPv4Address | IPv6Address | IPv4Network | IPv6Network | PurePath | timedelta):
-        return scrub(str(value))
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, BaseException):
-        return describe(value)
+    for kinds, show in _SHOWN:
+        if isinstance(value, kinds):
+            return show(value)
     return _collection(value, depth)
 
 
@@ -157,3 +143,18 @@ def _one(error: BaseException) -> dict[str, Any]:
         group = cast("BaseExceptionGroup[BaseException]", error)
         described["group"] = [_one(inner) for inner in group.exceptions[:MAX_CAUSES]]
     return described
+
+
+# The first that fits counts: a StrEnum is a str, a bool is an int, a datetime is a date.
+_SHOWN: list[tuple[tuple[type, ...], Callable[[Any], Any]]] = [
+    ((NoneType, bool, float), lambda value: value),
+    ((Enum,), lambda value: scrub(str(value.value))),
+    ((int,), int),
+    ((str,), scrub),
+    ((bytes, bytearray, memoryview), lambda value: f"[{len(value)} bytes]"),
+    ((SecretStr, SecretBytes), lambda _: MASK),
+    ((date,), lambda value: value.isoformat()),
+    ((UUID, IPv4Address, IPv6Address, IPv4Network, IPv6Network, timedelta), str),
+    ((PurePath,), lambda value: scrub(str(value))),
+    ((BaseException,), describe),
+]

@@ -110,8 +110,8 @@ class TokenIssuer:
 @dataclass(frozen=True, slots=True)
 class _Verified:
     principal: Principal
+    kid: str
     key: Ed25519PublicKey
-    not_before: float
     expires: float
 
 
@@ -143,36 +143,21 @@ class TokenVerifier:
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise _invalid("The access token is too long.")
-        key = await self._key_of(token)
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._verified.get(digest)
+        kid = verified.kid if verified else _kid_of(token)
+        key = await self._key_lookup(kid)
+        if key is None:
+            raise _invalid("The access token is signed with a key that is not known here.")
         if verified is None or verified.key != key:
-            verified = self._check(token, key)
-            self._remember(digest, verified)
-        now = time.time()
-        if now >= verified.expires + LEEWAY.total_seconds():
-            self._verified.pop(digest, None)
+            verified = self._remember(digest, self._check(token, kid, key))
+        if time.time() >= verified.expires + LEEWAY.total_seconds():
             raise _expired()
         if await self._is_revoked(verified.principal):
             raise _invalid("The access token has been revoked.")
         return verified.principal
 
-    async def _key_of(self, token: str) -> Ed25519PublicKey:
-        try:
-            header = jwt.get_unverified_header(token)
-        except (jwt.InvalidTokenError, ValueError) as error:
-            raise _invalid("The access token is not a signed JWT.") from error
-        if header.get("alg") != ALGORITHM:
-            raise _invalid(f"The access token must be signed with {ALGORITHM}.")
-        if header.get("typ") != TOKEN_TYPE:
-            raise _invalid(f"The token is not an access token: its type must be {TOKEN_TYPE}.")
-        kid: object = header.get("kid")
-        key = await self._key_lookup(kid) if isinstance(kid, str) else None
-        if key is None:
-            raise _invalid("The access token is signed with a key that is not known here.")
-        return key
-
-    def _check(self, token: str, key: Ed25519PublicKey) -> _Verified:
+    def _check(self, token: str, kid: str, key: Ed25519PublicKey) -> _Verified:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -188,17 +173,35 @@ class TokenVerifier:
         except jwt.InvalidTokenError as error:
             raise _invalid(_explain(error)) from error
         try:
-            return _read(claims, key)
+            principal = _read(claims)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _invalid("The claims of the access token are not those of an Otokura token.") from error
+        return _Verified(principal, kid, key, float(claims["exp"]))
 
-    def _remember(self, digest: bytes, verified: _Verified) -> None:
+    def _remember(self, digest: bytes, verified: _Verified) -> _Verified:
         self._verified[digest] = verified
         if len(self._verified) > _CACHED_TOKENS:
             self._verified.popitem(last=False)
+        return verified
 
 
-def _read(claims: dict[str, Any], key: Ed25519PublicKey) -> _Verified:
+def _kid_of(token: str) -> str:
+    """The id of the key that signed, once the header is one of ours."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise _invalid("The access token is not a signed JWT.") from error
+    if header.get("alg") != ALGORITHM:
+        raise _invalid(f"The access token must be signed with {ALGORITHM}.")
+    if header.get("typ") != TOKEN_TYPE:
+        raise _invalid(f"The token is not an access token: its type must be {TOKEN_TYPE}.")
+    kid: object = header.get("kid")
+    if not isinstance(kid, str):
+        raise _invalid("The access token does not name the key that signed it.")
+    return kid
+
+
+def _read(claims: dict[str, Any]) -> Principal:
     """The claims as a principal; raises what Python raises when they are of another shape."""
     issued, expires = float(claims["iat"]), float(claims["exp"])
     if expires - issued > MAX_LIFETIME.total_seconds():
@@ -206,7 +209,7 @@ def _read(claims: dict[str, Any], key: Ed25519PublicKey) -> _Verified:
     kind, team, tenant = claims["kind"], claims["team"], claims["tenant"]
     if kind not in ("client", "person") or not (team is None or isinstance(team, str)):
         raise ValueError("kind or team")
-    principal = Principal(
+    return Principal(
         subject=UUID(claims["sub"]),
         tenant_id=None if tenant is None else UUID(tenant),
         roles=frozenset(Role(role) for role in _strings(claims["roles"])),
@@ -216,7 +219,6 @@ def _read(claims: dict[str, Any], key: Ed25519PublicKey) -> _Verified:
         agent_ids=frozenset(_strings(claims["agent_ids"])),
         team=team,
     )
-    return _Verified(principal, key, issued, expires)
 
 
 def _strings(value: object) -> list[str]:
