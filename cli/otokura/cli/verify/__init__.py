@@ -1,0 +1,26 @@
+"""An independent verifier of Otokura's log: public files and public keys in, a report out.
+
+It shares no code with the services that write the log; it rests on hashlib, cryptography and httpx.
+"""
+
+from otokura.cli.verify.findings import Code, Finding, Report, VerificationError
+from otokura.cli.verify.log import verify_log
+from otokura.cli.verify.merkle import is_consistent
+from otokura.cli.verify.notes import Checkpoint, make_vkey, open_checkpoint, parse_vkey
+from otokura.cli.verify.receipts import Verified, verify_inclusion, verify_receipt
+
+__all__ = [
+    "Checkpoint",
+    "Code",
+    "Finding",
+    "Report",
+    "VerificationError",
+    "Verified",
+    "is_consistent",
+    "make_vkey",
+    "open_checkpoint",
+    "parse_vkey",
+    "verify_inclusion",
+    "verify_log",
+    "verify_receipt",
+]

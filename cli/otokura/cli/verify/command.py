@@ -1,0 +1,121 @@
+"""`otokura verify`: the verifier, for people and scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import httpx
+import typer
+
+from otokura.cli.verify.findings import Report, VerificationError
+from otokura.cli.verify.log import verify_log
+from otokura.cli.verify.notes import parse_vkey
+
+
+def verify(
+    location: Annotated[
+        str, typer.Argument(help="The log: https://…/log/<year>, or a folder with its files.")
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The log's public key (vkey), or a file that holds it. From elsewhere than the log."
+        ),
+    ] = None,
+    pin: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint kept from earlier; may be given several times.")
+    ] = None,
+    receipt: Annotated[
+        list[Path] | None,
+        typer.Option(help="A receipt to verify against the log; may be given several times."),
+    ] = None,
+    source_keys: Annotated[
+        Path | None, typer.Option(help="JSON {service: base64 public key}: checks who wrote each receipt.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the checkpoint here, to pin it next time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Verify an audit log with public keys alone.
+
+    Every entry is hashed, every tile recomputed, the root compared with the signed checkpoint. Exits 1 when
+    anything is wrong, 2 when the verification cannot be begun.
+    """
+    try:
+        report = verify_log(
+            location,
+            _read_key(key, location),
+            pinned=[path.read_text() for path in pin or ()],
+            receipts=[_read_object(path) for path in receipt or ()],
+            source_keys=None if source_keys is None else _read_object(source_keys),
+        )
+    except (OSError, ValueError, httpx.HTTPError, VerificationError) as error:
+        typer.echo(f"Cannot begin: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(summarise(report), ensure_ascii=False))
+    else:
+        typer.echo("\n".join(describe(report)))
+    if not report.ok:
+        raise typer.Exit(1)
+    if save is not None:
+        save.write_text(report.checkpoint)
+
+
+def _read_key(key: str | None, location: str) -> str:
+    """The vkey given, or with a warning the one that the log itself serves."""
+    if key is None:
+        if not location.startswith(("http://", "https://")):
+            raise ValueError("--key is needed for a folder")
+        sys.stderr.write(
+            "Warning: the key comes from the log itself; a forged log would bring its own. Use --key.\n"
+        )
+        response = httpx.get(f"{location.rstrip('/')}/key", timeout=20.0)
+        response.raise_for_status()
+        key = response.text
+    elif "+" not in key or Path(key).is_file():
+        key = Path(key).read_text()
+    return str(parse_vkey(key))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    value: object = json.loads(path.read_text())
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004 - a wrong file, not a wrong call
+    return cast("dict[str, Any]", value)
+
+
+def summarise(report: Report) -> Mapping[str, Any]:
+    """The report as JSON: `ok`, the checkpoint, counts, and each finding by name."""
+    return {
+        "ok": report.ok,
+        "location": report.location,
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.hex(),
+        "entries": report.entries,
+        "pinned": report.pinned,
+        "receipts": report.receipts,
+        "sources": report.sources,
+        "holes": report.holes,
+        "findings": [{"code": f.code, "where": f.where, "detail": f.detail} for f in report.findings],
+    }
+
+
+def describe(report: Report) -> Sequence[str]:
+    """The report in lines for people."""
+    lines = [f"{report.location}", f"  log       {report.origin or 'unknown'}"]
+    lines.append(f"  entries   {report.entries} read, {report.size} signed")
+    lines.append(f"  root      {report.root.hex() or 'unknown'}")
+    lines.append(f"  sources   {len(report.sources)}")
+    if report.pinned or report.receipts:
+        lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
+    for source, runs in report.holes.items():
+        spans = ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in runs)
+        lines.append(f"  note      {source}: numbers {spans} are not here (yet)")
+    lines += [f"  WRONG     {finding}" for finding in report.findings]
+    lines.append("Verified." if report.ok else f"NOT verified: {len(report.findings)} finding(s).")
+    return lines

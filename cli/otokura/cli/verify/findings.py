@@ -1,0 +1,87 @@
+"""What a verification can find, and the report that it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """The kinds of trouble, each with a name that a script can rely on."""
+
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    WRONG_KEY = "wrong-key"
+    BAD_SIGNATURE = "bad-signature"
+    WRONG_ORIGIN = "wrong-origin"
+    TILE_ALTERED = "tile-altered"
+    ENTRY_ALTERED = "entry-altered"
+    ROOT_MISMATCH = "root-mismatch"
+    ROLLED_BACK = "rolled-back"
+    HISTORY_REWRITTEN = "history-rewritten"
+    NUMBER_REPEATED = "number-repeated"
+    NOT_INCLUDED = "not-included"
+    COMMITMENT_MISMATCH = "commitment-mismatch"
+    SOURCE_SIGNATURE = "source-signature"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: its kind, where, and what was expected."""
+
+    code: Code
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.code} at {self.where}: {self.detail}"
+
+
+class VerificationError(Exception):
+    """A single object (key, checkpoint, proof, receipt) does not verify."""
+
+    def __init__(self, code: Code, where: str, detail: str) -> None:
+        self.finding = Finding(code, where, detail)
+        super().__init__(str(self.finding))
+
+
+@dataclass
+class Report:
+    """The outcome of verifying a log.
+
+    Attributes:
+        location: where the log was read.
+        origin: the log's name, once a checkpoint was opened.
+        size: entries in the checkpoint.
+        root: the checkpoint's root hash.
+        checkpoint: the checkpoint as it was served; keep it, and pin it next time.
+        entries: entries read and hashed.
+        pinned: older checkpoints found to be a prefix of this log.
+        receipts: receipts that verified.
+        sources: how many entries each source wrote.
+        holes: by source, the first and last of each run of numbers that is absent between two that are
+            present. Not a failure by itself: an entry may be on its way.
+        findings: everything that is wrong.
+    """
+
+    location: str
+    origin: str = ""
+    size: int = 0
+    root: bytes = b""
+    checkpoint: str = ""
+    entries: int = 0
+    pinned: int = 0
+    receipts: int = 0
+    sources: dict[str, int] = field(default_factory=dict[str, int])
+    holes: dict[str, list[tuple[int, int]]] = field(default_factory=dict[str, list[tuple[int, int]]])
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def add(self, code: Code, where: str, detail: str) -> None:
+        """Records something that is wrong."""
+        self.findings.append(Finding(code, where, detail))

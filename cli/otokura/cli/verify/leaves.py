@@ -1,0 +1,111 @@
+"""What stands in a leaf, and whether each source's numbers are all there.
+
+A leaf is the canonical JSON of `{v, source, seq, time, commitment}`: public and harmless. `commitment` is
+SHA-256(salt ‖ canonical detail), so a leaf tells nothing about the entry and yet binds every word of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from otokura.cli.verify.canonical import canonical_json
+
+VERSION = 1
+SALT_BYTES = 16
+
+_COMMITMENT = re.compile(r"[0-9a-f]{64}")
+_MEMBERS = {"v", "source", "seq", "time", "commitment"}
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A leaf's members."""
+
+    source: str
+    seq: int
+    time: str
+    commitment: str
+
+    def encode(self) -> bytes:
+        """The bytes that the log hashes."""
+        members = {"v": VERSION, "source": self.source, "seq": self.seq, "time": self.time}
+        return canonical_json({**members, "commitment": self.commitment})
+
+
+def commit(salt: bytes, recorded: Mapping[str, Any]) -> str:
+    """The commitment to an entry, in hex: SHA-256(salt ‖ canonical JSON of all of it, signature too)."""
+    return hashlib.sha256(salt + canonical_json(dict(recorded))).hexdigest()
+
+
+def parse_leaf(data: bytes) -> Leaf | None:
+    """Reads a leaf; None unless it is exactly what `Leaf.encode` writes."""
+    try:
+        decoded = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(decoded, dict):
+        return None
+    members = cast("dict[str, Any]", decoded)
+    if set(members) != _MEMBERS or members["v"] != VERSION or not _typed(members):
+        return None
+    leaf = Leaf(members["source"], members["seq"], members["time"], members["commitment"])
+    return leaf if leaf.encode() == data else None
+
+
+def _typed(members: Mapping[str, Any]) -> bool:
+    seq, commitment = members["seq"], members["commitment"]
+    return (
+        isinstance(members["source"], str)
+        and isinstance(members["time"], str)
+        and isinstance(seq, int)
+        and not isinstance(seq, bool)
+        and 0 < seq < 1 << 53
+        and isinstance(commitment, str)
+        and _COMMITMENT.fullmatch(commitment) is not None
+    )
+
+
+class Numbers:
+    """The numbers of one source: how many, which are missing between the first and the last, which repeat."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first = 0
+        self._last = 0
+        self._missing: set[int] = set()
+
+    def add(self, seq: int) -> bool:
+        """Notes a number; False when it was there before. Sources may be out of order."""
+        self.count += 1
+        if self.count == 1:
+            self._first = self._last = seq
+        elif seq > self._last:
+            self._missing.update(range(self._last + 1, min(seq, self._last + _LIMIT)))
+            self._last = seq
+        elif seq < self._first:
+            self._missing.update(range(max(seq + 1, self._first - _LIMIT), self._first))
+            self._first = seq
+        elif seq in self._missing:
+            self._missing.remove(seq)
+        else:
+            return False
+        return True
+
+    def holes(self) -> list[tuple[int, int]]:
+        """First and last of each run of missing numbers."""
+        runs: list[tuple[int, int]] = []
+        for seq in sorted(self._missing):
+            if runs and runs[-1][1] == seq - 1:
+                runs[-1] = (runs[-1][0], seq)
+            else:
+                runs.append((seq, seq))
+        return runs
+
+
+_LIMIT = 1_000_000
+"""The longest single hole that is kept number by number: a hostile log must not exhaust memory."""
