@@ -158,7 +158,10 @@ class KeyWrapped(CallEvent):
 
 
 class TranscriptCompleted(CallEvent):
-    """The transcript object exists. No text here."""
+    """The transcript object exists. No text here.
+
+    The object is encrypted under the key of kind `transcript` and bound to tenant, call, kind and `version`.
+    """
 
     TOPIC = Topic.TRANSCRIPTS
     TYPE = "otokura.transcript.completed.v1"

@@ -53,6 +53,8 @@ class Manifest(BaseModel):
     gaps: list[Gap]
     notice: Notice
     purposes: list[str]
+    language: str | None = None
+    """ISO 639-1 code of what is spoken, where the caller of the API knew it."""
     started_at: datetime
     ended_at: datetime
     recording: StoredObject
