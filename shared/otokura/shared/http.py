@@ -47,22 +47,20 @@ def create_api(
     problems.install(app)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
     app.add_middleware(RequestMiddleware)
-    app.include_router(_operations)
+    # Plain Starlette routes, first and cheap to pass by: no service's catch-all can hide them.
+    app.add_route("/healthz", healthz, include_in_schema=False)
+    app.add_route("/readyz", readyz, include_in_schema=False)
+    app.add_route("/metrics", metrics_text, include_in_schema=False)
     for router in routers:
         app.include_router(router)
     return app
 
 
-_operations = APIRouter(include_in_schema=False)
-
-
-@_operations.get("/healthz")
-async def healthz() -> Response:
+async def healthz(_request: Request) -> Response:
     """The process answers."""
     return Response(b'{"status":"ok"}', media_type="application/json")
 
 
-@_operations.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Everything that this process needs is there; 503 otherwise."""
     readiness: Readiness = request.app.state.readiness
@@ -71,8 +69,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready" if ready else "unready", "checks": checks}, 200 if ready else 503)
 
 
-@_operations.get("/metrics")
-async def metrics_text() -> Response:
+async def metrics_text(_request: Request) -> Response:
     """The metrics, for Prometheus."""
     return Response(metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
 

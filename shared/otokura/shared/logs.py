@@ -21,6 +21,8 @@ from otokura.shared.redaction import describe, sanitize, scrub
 
 EventDict = MutableMapping[str, Any]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request being served, for every line logged while it is."""
 
@@ -69,6 +71,12 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     for name in ("uvicorn", "uvicorn.error"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
+        library.addFilter(_no_connections)
+
+
+def _no_connections(record: logging.LogRecord) -> bool:
+    """Leaves out uvicorn's lines about single WebSockets: they show the query, and ours say the same."""
+    return '"WebSocket ' not in str(record.msg) and not str(record.msg).startswith("connection ")
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -152,4 +160,4 @@ def _render(
         line[key] = sanitize(key, value)
     if error is not None:
         line["exception"] = describe(error)
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+    return _encode(line)

@@ -24,9 +24,12 @@ _LIMIT = "otokura.body_limit"
 class RequestMiddleware:
     """Gives each request an id, logs and measures it, and answers for what nobody caught.
 
-    An exception before the response began becomes a 500 problem. After that it goes on to the server,
-    which cuts the connection: a client must never take half a body for a whole one.
+    An exception before the response began becomes a 500 problem, and on a WebSocket an error and close
+    1011. After the response began it goes on to the server, which cuts the connection: a client must
+    never take half a body for a whole one.
     """
+
+    in_progress = 0
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,24 +42,31 @@ class RequestMiddleware:
         request_id = str(uuid7())
         token = logs.request_id.set(request_id)
         served = _Served(send, request_id.encode(), websocket=scope["type"] == "websocket")
-        metrics.HTTP_IN_PROGRESS.inc()
+        RequestMiddleware.in_progress += 1
         try:
             await self._app(scope, receive, served.send)
         except Exception as error:
             log.exception("request failed", method=scope.get("method"), path=scope["path"])
-            if served.websocket or served.status is not None:
+            if served.websocket and served.status is not None:
+                await served.close(error)
+            elif served.websocket or served.status is not None:
                 raise
-            await problems.response_of(error)(scope, receive, served.send)
+            else:
+                await problems.response_of(error)(scope, receive, served.send)
         finally:
-            metrics.HTTP_IN_PROGRESS.dec()
+            RequestMiddleware.in_progress -= 1
             _record(scope, served)
             logs.request_id.reset(token)
+
+
+# Read when asked for: a gauge's lock, twice a request, costs more than the number is worth.
+metrics.HTTP_IN_PROGRESS.set_function(lambda: RequestMiddleware.in_progress)
 
 
 class _Served:
     """What has been sent of one response."""
 
-    __slots__ = ("_request_id", "_send", "bytes", "started", "status", "websocket")
+    __slots__ = ("_closed", "_request_id", "_send", "bytes", "started", "status", "websocket")
 
     def __init__(self, send: Send, request_id: bytes, *, websocket: bool) -> None:
         self._send = send
@@ -65,6 +75,7 @@ class _Served:
         self.started = time.perf_counter()
         self.status: int | None = None
         self.bytes = 0
+        self._closed = False
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -76,7 +87,15 @@ class _Served:
         elif kind == "websocket.accept":
             self.status = 101
             message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, self._request_id)]
+        elif kind == "websocket.close":
+            self._closed = True
         await self._send(message)
+
+    async def close(self, error: Exception) -> None:
+        """Tells an accepted WebSocket's client that the fault is ours, unless it has been told goodbye."""
+        if not self._closed:
+            await self.send({"type": "websocket.send", "text": problems.message_of(error)})
+            await self.send({"type": "websocket.close", "code": problems.close_code(error)})
 
 
 def _record(scope: Scope, served: _Served) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from otokura.shared import errors, logs
 from otokura.shared.errors import OtokuraError
@@ -113,8 +113,13 @@ def close_code(error: Exception) -> int:
     return 4000 + status if status < http.HTTPStatus.INTERNAL_SERVER_ERROR else 1011
 
 
+def message_of(error: Exception) -> str:
+    """The WebSocket message that an exception is told as: `{"type":"error","problem":{…}}`."""
+    return json.dumps({"type": "error", "problem": problem_of(error)}, ensure_ascii=False, default=str)
+
+
 async def close_with(websocket: WebSocket, error: Exception) -> None:
-    """Tells a WebSocket's client what went wrong, `{"type":"error","problem":{…}}`, and closes.
+    """Tells a WebSocket's client what went wrong (`message_of`), and closes.
 
     A socket not yet accepted is accepted first: clients cannot see a refusal's body, but can see this.
     """
@@ -122,16 +127,17 @@ async def close_with(websocket: WebSocket, error: Exception) -> None:
         await websocket.accept()
     if WebSocketState.DISCONNECTED in (websocket.application_state, websocket.client_state):
         return
-    message = json.dumps({"type": "error", "problem": problem_of(error)}, ensure_ascii=False, default=str)
-    await websocket.send_text(message)
+    await websocket.send_text(message_of(error))
     await websocket.close(close_code(error))
 
 
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem."""
     for kind in (OtokuraError, HTTPException, RequestValidationError, WebSocketRequestValidationError):
-        app.add_exception_handler(kind, _handle)
-    app.add_exception_handler(ClientDisconnect, _gone)
+        # Starlette's type wants one function for HTTP and another for WebSocket; it calls this for both.
+        app.add_exception_handler(kind, cast("Any", _handle))
+    app.add_exception_handler(ClientDisconnect, cast("Any", _gone))
+    app.add_exception_handler(WebSocketDisconnect, cast("Any", _hung_up))
 
 
 async def _handle(connection: Request | WebSocket, error: Exception) -> Response | None:
@@ -147,6 +153,10 @@ async def _handle(connection: Request | WebSocket, error: Exception) -> Response
 async def _gone(_request: Request, _error: Exception) -> Response:
     """Nobody reads this answer; it keeps a client that hung up from looking like a fault of ours."""
     return response_of(errors.BadRequest("The connection ended before the body did."))
+
+
+async def _hung_up(_websocket: WebSocket, _error: Exception) -> None:
+    """A socket that its client closed is the usual end of it."""
 
 
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")

@@ -34,8 +34,9 @@ _SECRET_WORDS = {
 }  # fmt: skip
 _PERSONAL_WORDS = {"caller", "callee", "phone", "msisdn", "email", "personal", "ani", "dnis"}
 _CONTENT_WORDS = {
-    "text", "texts", "transcript", "turns", "words", "word", "utterance", "audio", "pcm", "samples", "payload",
-    "plaintext", "body", "content", "data", "frame", "frames", "chunk", "vocabulary", "prompt", "input",
+    "text", "texts", "transcript", "turns", "words", "word", "utterance", "audio", "pcm", "samples",
+    "payload", "plaintext", "body", "content", "data", "frame", "frames", "chunk", "vocabulary", "prompt",
+    "input",
 }  # fmt: skip
 _SECRET_PAIRS = re.compile(r"(?:api|private|signing|secret|access|session|data)_key$")
 _HARMLESS = re.compile(r"_(?:id|ids|file|kind|type|sha256|seconds|ms|at)$")
@@ -52,12 +53,15 @@ _SCRUB = re.compile(
     re.DOTALL,
 )
 
+_MARKS = ("otk_", "eyj", "bearer", "basic", "://", "-----begin", "=", "+")
+"""One of these stands, in lower case, in whatever `_SCRUB` finds: most strings need no more than a look."""
+
 
 def scrub(text: str) -> str:
     """The text without credentials and telephone numbers, on one line, at most `MAX_STRING` characters."""
     if len(text) > MAX_STRING:
         text = text[:MAX_STRING] + "…"
-    return _SCRUB.sub(MASK, text)
+    return _SCRUB.sub(MASK, text) if any(map(text.lower().__contains__, _MARKS)) else text
 
 
 def sanitize(key: str, value: object) -> Any:
@@ -109,7 +113,7 @@ def _collection(value: object, depth: int) -> Any:
         return {scrub(str(key)): _masked(str(key), item) or _plain(item, depth + 1) for key, item in items}
     if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
         return [_plain(item, depth + 1) for item in list(cast("list[object]", value))[:MAX_ITEMS]]
-    return f"<{type(value).__name__}>"
+    return f"<{type(cast('object', value)).__name__}>"
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def _read(claims: dict[str, Any]) -> Principal:
         subject=UUID(claims["sub"]),
         tenant_id=None if tenant is None else UUID(tenant),
         roles=frozenset(Role(role) for role in _strings(claims["roles"])),
-        kind=cast("Kind", kind),
+        kind=kind,
         jti=claims["jti"],
         issued_at=datetime.fromtimestamp(issued, UTC),
         agent_ids=frozenset(_strings(claims["agent_ids"])),
