@@ -1,0 +1,256 @@
+"""Audit entries on their way to the log: numbered, signed, and acknowledged before anything else happens.
+
+A source is one running instance of a service. It numbers its entries from 1, signs each with the service's
+Ed25519 key over the RFC 8785 canonical JSON, and sends them in the order of their numbers, one batch at a
+time to one partition. What Kafka holds is therefore always 1…n without a hole, whatever fails or is killed;
+an entry whose acknowledgement is late stays first in the queue until it has it. A heartbeat says the last
+number given and travels in the same order.
+
+For the log: one `entry_id` may arrive twice, under the same number (a repeat) or under two numbers (the
+outbox of a killed instance, sent again by its successor). It is one entry; both numbers count as seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from otokura.shared.audit_entries import (
+    Action,
+    AuditDraft,
+    canonical,
+    instant,
+    read_signing_key,
+    verify_signature,
+)
+from otokura.shared.cloudevents import Record, encode_json
+from otokura.shared.errors import Unavailable
+from otokura.shared.events import AuditHeartbeat, AuditRecorded, Topic
+from otokura.shared.ids import uuid7
+from otokura.shared.producer import MAX_RECORD_BYTES, Producer
+
+__all__ = ["Action", "AuditDraft", "AuditWriter", "canonical", "read_signing_key", "verify_signature"]
+
+HEARTBEAT_SECONDS = 5.0
+MAX_QUEUE = 2_000
+_CHUNK = 256
+_BACKOFF_SECONDS = (0.05, 2.0)
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Queued:
+    """A signed record that waits for its acknowledgement; `entry_id` is None for a heartbeat."""
+
+    record: Record
+    entry_id: UUID | None
+    since: float
+    acknowledged: asyncio.Future[None] = field(repr=False)
+
+
+class AuditWriter:
+    """The one writer of audit entries of a process.
+
+    Args:
+        producer: a producer of its own: entries must not queue behind other traffic, reads wait for them.
+        service: `ingest`, `transcribe`, `access` or `audit`.
+        private_key: the service's signing key.
+        max_queue: entries that may wait for acknowledgement.
+        heartbeat_seconds: how often the source says that it lives.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        service: str,
+        private_key: Ed25519PrivateKey,
+        *,
+        max_queue: int = MAX_QUEUE,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self.source = f"{service}/{uuid7()}"
+        self._producer = producer
+        self._key = private_key
+        self._max_queue = max_queue
+        self._heartbeat_seconds = heartbeat_seconds
+        self._seq = 0
+        self._queue: deque[_Queued] = deque()
+        self._waiting: dict[UUID, _Queued] = {}
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._open = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Opens the source. Does not wait for the broker; `check` says whether entries get through."""
+        self._open = True
+        self._enqueue_entry(AuditDraft(action=Action.SOURCE_OPENED), uuid7())
+        self._task = asyncio.create_task(self._run(), name="audit-writer")
+
+    async def stop(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - what is left then stays unsent
+        """Closes the source: refuses further entries, and sends what waits for at most `timeout` seconds."""
+        if self._task is None:
+            return
+        self._enqueue_entry(AuditDraft(action=Action.SOURCE_CLOSED), uuid7())
+        self._open = False
+        self._enqueue_heartbeat(closed=True)
+        self._drained.clear()
+        await asyncio.wait(
+            {self._task, drained := asyncio.create_task(self._drained.wait())},
+            timeout=timeout,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        drained.cancel()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        if self._queue:
+            log.error("audit.closed_with_unsent", source=self.source, unsent=len(self._queue))
+        self._task = None
+
+    async def write(
+        self,
+        draft: AuditDraft,
+        *,
+        entry_id: UUID | None = None,
+        timeout: float = 5.0,  # noqa: ASYNC109 - part of the contract: the entry outlives the wait
+    ) -> UUID:
+        """Writes an entry and returns its id once the broker has acknowledged it.
+
+        Args:
+            draft: what happened.
+            entry_id: to repeat a write whose outcome is unknown; a waiting entry is not numbered twice.
+            timeout: seconds.
+
+        Raises:
+            Unavailable: not acknowledged in time, or too many wait already. In the first case the entry
+                may still reach the log.
+            ValueError: the draft cannot be an entry (too large, or not I-JSON). No number is used up.
+        """
+        if not self._open:
+            raise Unavailable("The audit log is closed: the service is stopping.")
+        entry_id = entry_id or uuid7()
+        queued = self._waiting.get(entry_id)
+        if queued is None:
+            if len(self._queue) >= self._max_queue:
+                raise Unavailable("Too many audit entries wait for the message broker; try again shortly.")
+            queued = self._enqueue_entry(draft, entry_id)
+        done, _ = await asyncio.wait({queued.acknowledged}, timeout=timeout)
+        if not done:
+            raise Unavailable("The audit entry was not acknowledged in time; try again shortly.")
+        return entry_id
+
+    async def check(self) -> None:
+        """Readiness.
+
+        Raises:
+            Unavailable: entries do not get through.
+        """
+        oldest = self._queue[0].since if self._queue else None
+        if self._task is None or self._task.done():
+            raise Unavailable("The audit writer is not running.")
+        if oldest is not None and asyncio.get_running_loop().time() - oldest > self._heartbeat_seconds:
+            raise Unavailable("Audit entries are not acknowledged by the message broker.")
+
+    async def failed(self) -> None:
+        """Waits until the writer has crashed and raises why: give this to the process's `Supervisor`."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    def _enqueue_entry(self, draft: AuditDraft, entry_id: UUID) -> _Queued:
+        seq = self._seq + 1
+        members: dict[str, Any] = {
+            "entry_id": str(entry_id),
+            "source": self.source,
+            "seq": seq,
+            "time": instant(datetime.now(UTC)),
+            "tenant_id": str(draft.tenant_id) if draft.tenant_id else None,
+            "action": str(draft.action),
+            "reader": draft.reader,
+            "call_id": str(draft.call_id) if draft.call_id else None,
+            "detail": draft.detail,
+        }
+        queued = self._enqueue(AuditRecorded.TYPE, entry_id, members, entry_id)
+        # Only now is the number given: whatever could not be encoded has not used one up.
+        self._seq = seq
+        self._waiting[entry_id] = queued
+        return queued
+
+    def _enqueue_heartbeat(self, *, closed: bool = False) -> None:
+        members = {
+            "source": self.source,
+            "last_seq": self._seq,
+            "time": instant(datetime.now(UTC)),
+            "closed": closed,
+        }
+        self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None)
+
+    def _enqueue(
+        self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None
+    ) -> _Queued:
+        signed = rfc8785.dumps(members)
+        signature = base64.b64encode(self._key.sign(signed))
+        data = signed[:-1] + b',"signature":"' + signature + b'"}'
+        if len(data) > MAX_RECORD_BYTES:
+            raise ValueError(f"An audit entry of {len(data)} bytes is too large.")
+        record = encode_json(
+            topic=Topic.AUDIT,
+            key=self.source,
+            event_type=event_type,
+            event_id=event_id,
+            source=self.source,
+            time=datetime.now(UTC),
+            data=data,
+        )
+        loop = asyncio.get_running_loop()
+        queued = _Queued(record, entry_id, loop.time(), loop.create_future())
+        self._queue.append(queued)
+        self._wake.set()
+        return queued
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send())
+            tasks.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            # While the broker is away one waiting heartbeat says no less than many.
+            if self._open and not any(queued.entry_id is None for queued in self._queue):
+                self._enqueue_heartbeat()
+
+    async def _send(self) -> None:
+        shortest, longest = _BACKOFF_SECONDS
+        backoff = shortest
+        while True:
+            while not self._queue:
+                self._drained.set()
+                self._wake.clear()
+                await self._wake.wait()
+            chunk = [self._queue[i] for i in range(min(_CHUNK, len(self._queue)))]
+            outcome = await self._producer.send_all([queued.record for queued in chunk])
+            # One key, one partition: what is acknowledged is a beginning of the chunk.
+            for _ in range(sum(outcome)):
+                self._acknowledge(self._queue.popleft())
+            if all(outcome):
+                backoff = shortest
+            else:
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, longest)
+
+    def _acknowledge(self, queued: _Queued) -> None:
+        if queued.entry_id is not None:
+            self._waiting.pop(queued.entry_id, None)
+        queued.acknowledged.set_result(None)

@@ -1,0 +1,93 @@
+"""What an audit entry says, and the signature over it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import to_jsonable_python
+
+from otokura.shared.events import AuditHeartbeat, AuditRecorded
+
+
+class Action(StrEnum):
+    """What can be written down."""
+
+    SOURCE_OPENED = "source.opened"
+    SOURCE_CLOSED = "source.closed"
+    READ_OPENED = "read.opened"
+    READ_CLOSED = "read.closed"
+    READ_DENIED = "read.denied"
+    CALLS_SEARCHED = "calls.searched"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    TOKEN_DENIED = "token.denied"  # noqa: S105 - the name of an action
+    BOOTSTRAP_COMPLETED = "bootstrap.completed"
+    TENANT_CREATED = "tenant.created"
+    PRINCIPAL_CREATED = "principal.created"
+    PRINCIPAL_DISABLED = "principal.disabled"
+    ZONE_CREATED = "zone.created"
+    ZONE_DELETED = "zone.deleted"
+    SETTINGS_CHANGED = "settings.changed"
+    CALL_SETTLED = "call.settled"
+    RECORDING_SEALED = "recording.sealed"
+    RECORDING_TRANSCRIBED = "recording.transcribed"
+    ENTRIES_LISTED = "entries.listed"
+
+
+class AuditDraft(BaseModel):
+    """What happened, before it has a number and a signature.
+
+    `detail` is I-JSON (RFC 7493); UUIDs, dates and the like are turned into their JSON form. No audio, no
+    text of a call, no secret.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    action: Action
+    tenant_id: UUID | None = None
+    reader: str | None = None
+    call_id: UUID | None = None
+    detail: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @field_validator("detail", mode="before")
+    @classmethod
+    def _jsonable(cls, value: Any) -> Any:
+        return to_jsonable_python(value)
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC, exactly as pydantic writes it, so that a parsed event canonicalises to what was signed."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def canonical(event: AuditRecorded | AuditHeartbeat) -> bytes:
+    """The bytes that are signed: RFC 8785 canonical JSON of all members but the signature."""
+    return rfc8785.dumps(event.model_dump(mode="json", exclude={"signature"}))
+
+
+def verify_signature(event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey) -> bool:
+    """Whether the holder of the key's private half signed exactly this."""
+    try:
+        public_key.verify(event.signature, canonical(event))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def read_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Reads a service's key.
+
+    Raises:
+        ValueError: the file is not an unencrypted PKCS #8 PEM of an Ed25519 key.
+    """
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path} holds a key that is not Ed25519.")  # noqa: TRY004 - wrong content
+    return key

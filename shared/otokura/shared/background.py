@@ -1,0 +1,71 @@
+"""Long-lived tasks that must not die in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Supervisor:
+    """Runs a service's background work, and ends the process when any of it ends by itself.
+
+    A relay or a consumer that crashed leaves a process that looks healthy and does half its work. So the
+    process stops in good order (SIGTERM to itself) and `exit_code` is 1: whoever runs it starts it again.
+
+        async with Supervisor() as supervisor:
+            supervisor.start("outbox", relay.run)
+            yield
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._stopping = False
+        self.failure: BaseException | None = None
+
+    def start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Starts `work()`, which is expected to run until it is cancelled."""
+        task = asyncio.create_task(work(), name=name)
+        self._tasks[task] = name
+        task.add_done_callback(self._ended)
+
+    async def check(self) -> None:
+        """Readiness.
+
+        Raises:
+            RuntimeError: some of the work has ended.
+        """
+        if self.failure is not None:
+            raise RuntimeError("Background work has ended.") from self.failure
+
+    async def __aenter__(self) -> Supervisor:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancels the work, last started first, and waits for it."""
+        self._stopping = True
+        for task in reversed(list(self._tasks)):
+            task.cancel()
+            await asyncio.wait({task})
+        if error is None and self.failure is not None:
+            raise RuntimeError("Background work has ended.") from self.failure
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        name = self._tasks[task]
+        if self._stopping or task.cancelled():
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("background.failed_while_stopping", task=name, exc_info=error)
+            return
+        self.failure = self.failure or task.exception() or RuntimeError(f"{name} ended by itself")
+        log.critical("background.ended", task=name, exc_info=self.failure)
+        # The server's own handler drains connections and leaves the lifespan, which raises `failure`.
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,112 @@
+"""Events as Kafka records: CloudEvents 1.0 in binary mode.
+
+Headers: CloudEvents Kafka protocol binding 1.0.2 §3.2 (`ce_` + attribute; `content-type` is the data's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from otokura.shared.errors import Poison
+from otokura.shared.events import EventData
+
+E = TypeVar("E", bound=EventData)
+JSON = b"application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is handed to Kafka."""
+
+    topic: str
+    key: bytes
+    headers: list[tuple[str, bytes]]
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A received CloudEvent whose data has not been looked at yet."""
+
+    event_id: UUID
+    source: str
+    type: str
+    time: datetime
+    data: bytes
+
+    def parse(self, model: type[E]) -> E:
+        """The data as `model`.
+
+        Raises:
+            Poison: the data is not what the type says. The message names fields, never their values.
+        """
+        try:
+            return model.model_validate_json(self.data)
+        except ValidationError as error:
+            problems = ((".".join(map(str, e["loc"])), e["type"]) for e in error.errors(include_input=False))
+            raise Poison(f"{self.type}: " + "; ".join(f"{at}: {kind}" for at, kind in problems)) from None
+
+
+def encode(event: EventData, event_id: UUID, source: str, time: datetime) -> Record:
+    """An event as a Kafka record."""
+    return encode_json(
+        topic=event.TOPIC,
+        key=event.partition_key(),
+        event_type=event.TYPE,
+        event_id=event_id,
+        source=source,
+        time=time,
+        data=event.model_dump_json().encode(),
+    )
+
+
+def encode_json(  # noqa: PLR0913 - the attributes of a CloudEvent
+    *, topic: str, key: str, event_type: str, event_id: UUID, source: str, time: datetime, data: bytes
+) -> Record:
+    """An event whose data is JSON already, as a Kafka record."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event_id).encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+        ("content-type", JSON),
+    ]
+    return Record(str(topic), key.encode(), headers, data)
+
+
+def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
+    """The type alone, for skipping what nobody subscribed to; None when there is no readable one."""
+    for name, value in headers:
+        if name == "ce_type":
+            return value.decode("utf-8", "replace")
+    return None
+
+
+def decode(record: ConsumerRecord[bytes | None, bytes | None]) -> Envelope:
+    """The envelope of a received record.
+
+    Raises:
+        Poison: it is not a CloudEvent 1.0 of Otokura's in binary mode.
+    """
+    headers: Mapping[str, bytes] = dict(record.headers)
+    try:
+        attributes = {
+            name: headers["ce_" + name].decode() for name in ("specversion", "id", "source", "type")
+        }
+        event_id = UUID(attributes["id"])
+        at = datetime.fromisoformat(headers["ce_time"].decode())
+    except KeyError as error:
+        raise Poison(f"Not a CloudEvent in binary mode: header {error.args[0]} is missing.") from None
+    except ValueError:
+        raise Poison("Not a CloudEvent of Otokura's: ce_id must be a UUID and ce_time RFC 3339.") from None
+    if attributes["specversion"] != "1.0" or record.value is None:
+        raise Poison("Not a CloudEvent 1.0 with data.")
+    return Envelope(event_id, attributes["source"], attributes["type"], at, record.value)

@@ -1,0 +1,153 @@
+"""A service's own PostgreSQL: one transaction a request or message, migrations under a lock.
+
+Every failure to reach the database, wherever it happens, is raised as `Unavailable`: HTTP answers 503 and
+a Kafka handler waits. Nothing connects before the first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from pydantic import SecretStr
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.shared.errors import Unavailable
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 60.0
+MIGRATION_LOCK = 0x6F746F6B_75726101
+"""Advisory lock key: "otokura" and 1. Every user of advisory locks in Otokura has a last byte of its own."""
+
+# SQLSTATEs that say "not now" rather than "wrong": connection exceptions (class 08), too many connections,
+# shutdown and start (PostgreSQL manual, appendix A).
+_AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
+
+_SERVER_SETTINGS = {
+    # A peer that vanished without a FIN must not hold locks (the relay's among them) for TCP's two hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "120000",
+    "timezone": "UTC",
+}
+
+
+def _is_away(error: BaseException) -> bool:
+    state = getattr(error, "sqlstate", None)
+    return isinstance(error, OSError | TimeoutError) or (
+        isinstance(state, str) and state.startswith(_AWAY_STATES)
+    )
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("The database cannot be reached; try again shortly.")
+
+
+def _translate(context: ExceptionContext) -> None:
+    """SQLAlchemy `handle_error` hook: connectivity failures become `Unavailable` at their source."""
+    cause = context.original_exception
+    driver_error = cause.__cause__ or cause
+    if context.is_disconnect or _is_away(cause) or _is_away(driver_error):
+        raise _unavailable() from cause
+
+
+class Database:
+    """A pool of connections to one database.
+
+    Args:
+        url: `postgresql+asyncpg://user:password@host:port/name`.
+        pool_size: connections kept; half as many again are opened when all are busy.
+        application_name: shown in `pg_stat_activity`.
+    """
+
+    def __init__(
+        self, url: SecretStr | str, *, pool_size: int = 10, application_name: str = "otokura"
+    ) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url.get_secret_value() if isinstance(url, SecretStr) else url,
+            pool_size=pool_size,
+            max_overflow=pool_size // 2,
+            pool_timeout=CONNECT_TIMEOUT_SECONDS,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "command_timeout": STATEMENT_TIMEOUT_SECONDS,
+                "server_settings": {**_SERVER_SETTINGS, "application_name": application_name},
+            },
+            hide_parameters=True,
+        )
+        event.listen(self.engine.sync_engine, "handle_error", _translate)
+        self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            Unavailable: the database cannot be reached, or was lost before the commit was confirmed.
+        """
+        async with self._sessions() as session:
+            try:
+                await session.connection()
+            except (OSError, TimeoutError, PoolTimeoutError) as error:
+                raise _unavailable() from error
+            yield session
+            await session.commit()
+
+    async def ping(self) -> None:
+        """One round trip.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        async with self.session() as session:
+            await (await session.connection()).execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()
+
+
+async def migrate(url: SecretStr | str, package: str) -> None:
+    """Brings the database to the newest version of a service's migrations.
+
+    Replicas that start together take turns under an advisory lock; the later ones find nothing to do.
+
+    Args:
+        url: as for `Database`.
+        package: the migrations' package, such as `otokura.ingest.migrations`.
+
+    Raises:
+        Unavailable: the database cannot be reached.
+    """
+    database = Database(url, pool_size=1)
+    try:
+        async with database.session() as session:
+            connection = await session.connection()
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            await connection.run_sync(upgrade, package)
+    finally:
+        await database.close()
+
+
+def alembic_config(package: str, **attributes: Any) -> Config:
+    """Alembic's configuration for a package of migrations, without an ini file."""
+    config = Config()
+    location = next(iter(import_module(package).__path__))
+    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(attributes)
+    return config
+
+
+def upgrade(connection: Connection, package: str) -> None:
+    """Runs `alembic upgrade head` on an open connection, inside its transaction."""
+    command.upgrade(alembic_config(package, connection=connection), "head")

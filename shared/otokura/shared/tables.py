@@ -1,0 +1,93 @@
+"""The tables that `otokura.shared` brings into a service's database, for its first migration.
+
+These are the tables as they were created; a later change is a further function here, called by a further
+migration of each service, never an edit. A test holds migrations and models equal.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.dialects.postgresql import JSONB
+
+_NOW = sa.text("now()")
+
+
+def _instant(name: str, *, nullable: bool = False, default: bool = False) -> sa.Column[object]:
+    return sa.Column(
+        name, sa.DateTime(timezone=True), nullable=nullable, server_default=_NOW if default else None
+    )
+
+
+def create_messaging(op: Operations) -> None:
+    """`outbox` and `processed_events` (`otokura.shared.messaging_models`)."""
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("event_id", sa.Uuid, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        _instant("created_at", default=True),
+        _instant("sent_at", nullable=True),
+    )
+    op.create_index("ix_outbox_unsent", "outbox", ["id"], postgresql_where=sa.text("sent_at IS NULL"))
+    op.create_index("ix_outbox_sent_at", "outbox", ["sent_at"])
+    op.create_table(
+        "processed_events",
+        sa.Column("consumer_group", sa.Text, primary_key=True),
+        sa.Column("event_id", sa.Uuid, primary_key=True),
+        _instant("processed_at", default=True),
+    )
+    op.create_index("ix_processed_events_processed_at", "processed_events", ["processed_at"])
+
+
+def create_idempotency(op: Operations) -> None:
+    """`idempotency_keys` (`otokura.shared.idempotency`)."""
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("scope", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("body_sha256", sa.Text, nullable=False),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("headers", JSONB, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        _instant("created_at", default=True),
+    )
+    op.create_index("idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+
+
+def create_directory(op: Operations) -> None:
+    """`tenants`, `clients`, `issuer_keys`, `revocations` (`otokura.shared.directory_tables`)."""
+    op.create_table(
+        "tenants",
+        sa.Column("tenant_id", sa.Uuid, primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+        sa.Column("settings", JSONB, nullable=False),
+    )
+    op.create_table(
+        "clients",
+        sa.Column("client_id", sa.Uuid, primary_key=True),
+        sa.Column("tenant_id", sa.Uuid, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("roles", JSONB, nullable=False),
+        sa.Column("api_key_sha256", sa.Text, nullable=True),
+        sa.Column("disabled", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "issuer_keys",
+        sa.Column("issuer", sa.Text, primary_key=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("jwks", JSONB, nullable=False),
+    )
+    op.create_table(
+        "revocations",
+        sa.Column("revoked", sa.Text, primary_key=True),
+        _instant("at"),
+    )
+    op.create_index("revocations_at", "revocations", ["at"])
