@@ -17,8 +17,8 @@ _HEAP = ("-Xms256m", "-Xmx512m")
 
 
 def default_libraries() -> Path:
-    """Where `make kafka-jars` puts Kafka: `OTOKURA_KAFKA_JARS`, else `.cache/kafka` of the current folder."""
-    return Path(os.environ.get("OTOKURA_KAFKA_JARS", ".cache/kafka")).resolve()
+    """Where `make kafka-jars` puts Kafka: `OTOKURA_TEST_KAFKA_JARS`, else `.cache/kafka` of the current folder."""
+    return Path(os.environ.get("OTOKURA_TEST_KAFKA_JARS", ".cache/kafka")).resolve()
 
 
 class ApacheKafkaServer:

@@ -198,18 +198,21 @@ class PostgresServer:
 
     def _reachable_install(self) -> Path:
         install = _install()
-        if _works_as(self._user, str(install / "bin" / "postgres"), "--version"):
+        if _works_as(self._user, str(install / "bin" / "initdb"), "--version"):
             return install
         copy = self.folder / "programs"
         if not copy.exists():
             unfinished = self.folder / "programs.new"
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.copytree(install, unfinished, symlinks=True)
+            # The programs find their libraries by the wheel's layout, relative to themselves.
+            shutil.copytree(install, unfinished / _WHEEL / install.name, symlinks=True)
+            libraries = f"{_WHEEL}.libs"
+            shutil.copytree(install.parents[1] / libraries, unfinished / libraries)
             for path in (unfinished, *unfinished.rglob("*")):
                 os.chown(path, *_owner(self.folder), follow_symlinks=False)
             unfinished.rename(copy)
         self.notices.append(f"{self._user} cannot reach PostgreSQL's programs: a copy of them lies in {copy}")
-        return copy
+        return copy / _WHEEL / install.name
 
 
 def _owner(path: Path) -> tuple[int, int]:
