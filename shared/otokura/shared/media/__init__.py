@@ -1,0 +1,1 @@
+"""Audio: `decoder` opens hostile files in a confined process, `flac` writes recordings, `g711` expands."""

@@ -1,0 +1,42 @@
+"""What a file says of its own length, where FFmpeg does not pass it on: a shorter file has lost its end."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+_UNKNOWN_SIZES = {0, 0xFFFFFFFF}
+"""What writers put who cannot seek back to correct it."""
+_XING_WITHIN = 200
+"""The header lies behind the side information of the first frame, at most 4 + 2 + 32 bytes in."""
+
+
+class Readable(Protocol):
+    """Bytes at an offset."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """The bytes there, fewer at the end."""
+        ...
+
+
+def wav_ends_early(file: Readable, size: int) -> bool:
+    """Whether the `data` chunk of a RIFF file of `size` bytes reaches beyond its end."""
+    position = 12
+    if file.read_at(0, 4) != b"RIFF":  # RF64 keeps its sizes elsewhere, RIFX in the other order
+        return False
+    while len(header := file.read_at(position, 8)) == 8:  # noqa: PLR2004 - chunk id and chunk size
+        length = int.from_bytes(header[4:], "little")
+        if header[:4] == b"data":
+            return length not in _UNKNOWN_SIZES and position + 8 + length > size
+        position += 8 + length + length % 2
+    return False
+
+
+def mp3_counts_frames(file: Readable) -> bool:
+    """Whether an MP3 says how many frames it has (Xing or Info header), so that its length is no estimate."""
+    start = 0
+    tag = file.read_at(0, 10)
+    if tag[:3] == b"ID3":  # ID3v2: the size has seven bits a byte
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    frame = file.read_at(start, _XING_WITHIN)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    return at > 0 and len(frame) > at + 7 and bool(frame[at + 7] & 1)
