@@ -1,1 +1,1 @@
-"""Turns sealed recordings into transcripts."""
+"""The transcribe service: sealed recordings in, encrypted transcripts out."""
