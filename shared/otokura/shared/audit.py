@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import rfc8785
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -33,6 +32,7 @@ from otokura.shared.audit_entries import (
     read_signing_key,
     verify_signature,
 )
+from otokura.shared.canonical_json import canonical_json
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import AuditHeartbeat, AuditRecorded, Topic
@@ -56,7 +56,7 @@ class _Queued:
     record: Record
     entry_id: UUID | None
     since: float
-    acknowledged: asyncio.Future[None] = field(repr=False)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
 
 class AuditWriter:
@@ -146,9 +146,13 @@ class AuditWriter:
             if len(self._queue) >= self._max_queue:
                 raise Unavailable("Too many audit entries wait for the message broker; try again shortly.")
             queued = self._enqueue_entry(draft, entry_id)
-        done, _ = await asyncio.wait({queued.acknowledged}, timeout=timeout)
-        if not done:
-            raise Unavailable("The audit entry was not acknowledged in time; try again shortly.")
+        acknowledged = asyncio.get_running_loop().create_future()
+        queued.waiters.append(acknowledged)
+        try:
+            async with asyncio.timeout(timeout):
+                await acknowledged
+        except TimeoutError:
+            raise Unavailable("The audit entry was not acknowledged in time; try again shortly.") from None
         return entry_id
 
     async def check(self) -> None:
@@ -199,7 +203,7 @@ class AuditWriter:
     def _enqueue(
         self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None
     ) -> _Queued:
-        signed = rfc8785.dumps(members)
+        signed = canonical_json(members)
         signature = base64.b64encode(self._key.sign(signed))
         data = signed[:-1] + b',"signature":"' + signature + b'"}'
         if len(data) > MAX_RECORD_BYTES:
@@ -213,8 +217,7 @@ class AuditWriter:
             time=datetime.now(UTC),
             data=data,
         )
-        loop = asyncio.get_running_loop()
-        queued = _Queued(record, entry_id, loop.time(), loop.create_future())
+        queued = _Queued(record, entry_id, asyncio.get_running_loop().time())
         self._queue.append(queued)
         self._wake.set()
         return queued
@@ -246,6 +249,9 @@ class AuditWriter:
                 self._acknowledge(self._queue.popleft())
             if all(outcome):
                 backoff = shortest
+                # Callers that write one entry after another join the next batch instead of missing it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
             else:
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, longest)
@@ -253,4 +259,7 @@ class AuditWriter:
     def _acknowledge(self, queued: _Queued) -> None:
         if queued.entry_id is not None:
             self._waiting.pop(queued.entry_id, None)
-        queued.acknowledged.set_result(None)
+        for waiter in queued.waiters:
+            # Done already where its caller gave up.
+            if not waiter.done():
+                waiter.set_result(None)

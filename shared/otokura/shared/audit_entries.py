@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import to_jsonable_python
 
+from otokura.shared.canonical_json import canonical_json
 from otokura.shared.events import AuditHeartbeat, AuditRecorded
 
 
@@ -69,7 +69,7 @@ def instant(at: datetime) -> str:
 
 def canonical(event: AuditRecorded | AuditHeartbeat) -> bytes:
     """The bytes that are signed: RFC 8785 canonical JSON of all members but the signature."""
-    return rfc8785.dumps(event.model_dump(mode="json", exclude={"signature"}))
+    return canonical_json(event.model_dump(mode="json", exclude={"signature"}))
 
 
 def verify_signature(event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -29,7 +30,14 @@ _ACK_TIMEOUT_SECONDS = 30.0
 _CLOSE_TIMEOUT_SECONDS = 2.0
 
 log = structlog.stdlib.get_logger(__name__)
-_partition_of = DefaultPartitioner()
+_java_partitioner = DefaultPartitioner()
+
+
+@lru_cache(maxsize=4096)
+def _partition_of(key: bytes, partitions: tuple[int, ...]) -> int:
+    """The partition that the Java client would choose; murmur2 in Python is slow and keys repeat."""
+    chosen: int = _java_partitioner(key, partitions, partitions)
+    return chosen
 
 
 class Producer:
@@ -111,9 +119,7 @@ class Producer:
         return producer
 
     async def _partition(self, producer: AIOKafkaProducer, record: Record) -> int:
-        partitions = sorted(await producer.partitions_for(record.topic))
-        chosen: int = _partition_of(record.key, partitions, partitions)
-        return chosen
+        return _partition_of(record.key, tuple(sorted(await producer.partitions_for(record.topic))))
 
     async def _send_partition(
         self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
