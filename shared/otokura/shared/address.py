@@ -22,6 +22,8 @@ Network = IPv4Network | IPv6Network
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _CACHE = 4096
+_LONGEST = 64
+"""Characters; longer text is no address, and is not kept in the cache."""
 
 
 class Reason(StrEnum):
@@ -59,9 +61,13 @@ def unmap_network(network: Network) -> Network:
     return network
 
 
-@lru_cache(maxsize=_CACHE)
 def parse_address(text: str) -> Address | None:
     """An address as zones compare it: IPv4-mapped unmapped, zone ids dropped; None if the text is none."""
+    return _parse(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=_CACHE)
+def _parse(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
