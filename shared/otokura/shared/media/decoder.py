@@ -25,7 +25,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")]
 
 _WORDS = {
-    Reason.UNKNOWN: "The file cannot be opened as WAV, FLAC, MP3, M4A, Ogg, WebM or AIFF; it is another kind, or damaged.",
+    Reason.UNKNOWN: (
+        "The file cannot be opened as WAV, FLAC, MP3, M4A, Ogg, WebM or AIFF: "
+        "it is of another kind, or damaged."
+    ),
     Reason.NO_AUDIO: "The file holds no audio.",
     Reason.SEVERAL_STREAMS: "The file holds {value} audio streams; send one, with a channel for each side.",
     Reason.CODEC: "The file's audio is encoded as {name}, which is not accepted.",
