@@ -1,0 +1,110 @@
+"""The service: its connections, its background work, its routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from otokura.ingest import api, stream
+from otokura.ingest.call_keys import CallKeys
+from otokura.ingest.handlers import GROUP, subscriptions
+from otokura.ingest.sealing import Sealer
+from otokura.ingest.settings import Settings
+from otokura.ingest.state import State
+from otokura.ingest.upkeep import clean_settled, sweep_idle
+from otokura.shared.audit import AuditWriter, read_signing_key
+from otokura.shared.background import Supervisor
+from otokura.shared.consumer import Consumer
+from otokura.shared.database import Database, migrate
+from otokura.shared.directory import Directory
+from otokura.shared.errors import Unavailable
+from otokura.shared.events import Topic
+from otokura.shared.health import Readiness
+from otokura.shared.http import create_api
+from otokura.shared.kafka import Producer, ensure_topics, producer
+from otokura.shared.keys import key_provider
+from otokura.shared.logs import get_logger
+from otokura.shared.objects import ObjectStore
+from otokura.shared.outbox import OutboxRelay
+
+log = get_logger(__name__)
+
+TOPICS = (Topic.CALLS, Topic.RECORDINGS, Topic.KEYS, Topic.AUDIT)
+RETRY_SECONDS = 1.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI app; nothing connects before its lifespan begins."""
+    return create_api(
+        settings, title="Otokura ingest", lifespan=lifespan, routers=[api.router, stream.router]
+    )
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Open everything, run the background work, close everything in the opposite order.
+
+    Calls are taken while the broker is away: what happens waits in the outbox.
+    """
+    settings: Settings = app.state.settings
+    await migrate(settings.database_url, "otokura.ingest.migrations")
+    async with AsyncExitStack() as stack:
+        state = _open(stack, settings)
+        events, entries = producer(settings), producer(settings)
+        stack.push_async_callback(events.stop)
+        stack.push_async_callback(entries.stop)
+        writer = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        app.state.ingest = state
+        app.state.authenticator = state.directory.authenticator(settings)
+        supervisor = await stack.enter_async_context(Supervisor())
+        _check(app.state.readiness, state, supervisor)
+        _work(supervisor, state, writer, events)
+        yield
+
+
+def _open(stack: AsyncExitStack, settings: Settings) -> State:
+    database = Database(settings.database_url, application_name="otokura-ingest")
+    stack.push_async_callback(database.close)
+    store = ObjectStore.from_settings(settings)
+    stack.push_async_callback(store.close)
+    return State(settings, database, store, CallKeys(key_provider(settings)), Directory(database))
+
+
+def _check(readiness: Readiness, state: State, supervisor: Supervisor) -> None:
+    async def store() -> None:
+        async for _ in state.store.list(state.settings.recordings_bucket, "readiness/"):
+            return
+
+    readiness.add("database", state.database.ping)
+    readiness.add("store", store)
+    readiness.add("work", supervisor.check)
+
+
+def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Producer) -> None:
+    consumer = Consumer(state.settings, GROUP, state.database, subscriptions())
+    relay = OutboxRelay(state.database, events, writer, writer.source)
+    supervisor.start("audit-writer", writer.failed)
+    supervisor.start("outbox", relay.run)
+    supervisor.start("topics", lambda: _make_topics(state.settings))
+    supervisor.start("tenants", consumer.run)
+    supervisor.start("idle", lambda: sweep_idle(state))
+    supervisor.start("cleaning", lambda: clean_settled(state))
+    for number in range(state.settings.sealers):
+        supervisor.start(f"sealer-{number}", Sealer(state).run)
+
+
+async def _make_topics(settings: Settings) -> None:
+    """Make the topics that this service writes, as soon as the broker is there; then rest."""
+    while True:
+        try:
+            await ensure_topics(settings, TOPICS)
+        except Unavailable:
+            log.warning("kafka.away")
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            await asyncio.Event().wait()

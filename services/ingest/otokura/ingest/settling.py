@@ -1,0 +1,129 @@
+"""The one transaction in which a call reaches its final state.
+
+State, events and the audit entry commit together or not at all, and only under the claim that did the
+work: however many instances tried, one call settles once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.ingest.instruments import SETTLED_CALLS
+from otokura.ingest.models import Call, CallState
+from otokura.ingest.repository import Claim, lock_claimed, now
+from otokura.ingest.service import Audio, Outcome, build_manifest
+from otokura.ingest.state import State
+from otokura.shared.audit import Action, AuditDraft
+from otokura.shared.events import CallEnded, CallSettled, RecordingSealed
+from otokura.shared.manifest import Manifest
+from otokura.shared.outbox import publish, publish_audit
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The call cannot have a recording; the reason is for people and holds nothing secret."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Empty:
+    """The call ended without a sample."""
+
+
+async def settle(
+    state: State, claim: Claim, expected: CallState, outcome: Audio | Failed | Empty, lost: list[int]
+) -> Call:
+    """Commit the outcome and tell everyone.
+
+    Args:
+        state: the process's connections.
+        claim: under which the work was done.
+        expected: `sealing`, or `live` for an upload, which ends and seals in one step.
+        outcome: what became of the call.
+        lost: numbers of segments that were accepted and could not be read back.
+
+    Raises:
+        Fenced: another took the call over.
+        CallClosed: it is settled already.
+    """
+    async with state.database.session() as session:
+        call = await lock_claimed(session, claim, expected)
+        moment = await now(session)
+        call.version += 1
+        if call.ended_at is None:
+            call.ended_at = moment
+            await publish(session, ended_event(call, moment))
+        call.settled_at, call.owner, call.lease_until = moment, None, None
+        if isinstance(outcome, Audio):
+            await _seal(session, call, build_manifest(call, outcome, call.ended_at), moment, lost)
+        else:
+            await _close(session, call, outcome, moment)
+        await session.flush()
+    SETTLED_CALLS.labels(call.state).inc()
+    state.to_clean.set()
+    return call
+
+
+def ended_event(call: Call, ended_at: datetime) -> CallEnded:
+    """That no more audio will come."""
+    return CallEnded(call_id=call.id, tenant_id=call.tenant_id, version=call.version, ended_at=ended_at)
+
+
+async def _seal(
+    session: AsyncSession, call: Call, manifest: Manifest, moment: datetime, lost: list[int]
+) -> None:
+    digest = manifest.sha256()
+    call.state = CallState.SEALED
+    call.origin, call.sample_rate, call.samples = manifest.origin, manifest.sample_rate, manifest.samples
+    call.manifest, call.manifest_sha256 = manifest.model_dump(mode="json"), digest
+    sealed = RecordingSealed(
+        call_id=call.id,
+        tenant_id=call.tenant_id,
+        version=call.version,
+        manifest=call.manifest,
+        manifest_sha256=digest,
+        sealed_at=moment,
+    )
+    await publish(session, sealed)
+    await publish(session, _settled_event(call, "sealed", moment))
+    await publish_audit(session, _sealed_entry(call, manifest, digest, lost))
+
+
+async def _close(session: AsyncSession, call: Call, outcome: Failed | Empty, moment: datetime) -> None:
+    result: Outcome = "failed" if isinstance(outcome, Failed) else "empty"
+    call.state = CallState(result)
+    call.failure = outcome.reason if isinstance(outcome, Failed) else None
+    await publish(session, _settled_event(call, result, moment))
+    detail = {"outcome": result, "reason": call.failure}
+    await publish_audit(session, _entry(call, Action.CALL_SETTLED, detail))
+
+
+def _settled_event(call: Call, outcome: Outcome, moment: datetime) -> CallSettled:
+    return CallSettled(
+        call_id=call.id,
+        tenant_id=call.tenant_id,
+        version=call.version,
+        outcome=outcome,
+        reason=call.failure,
+        settled_at=moment,
+    )
+
+
+def _sealed_entry(call: Call, manifest: Manifest, digest: str, lost: list[int]) -> AuditDraft:
+    detail = {
+        "manifest_sha256": digest,
+        "plaintext_sha256": manifest.recording.plaintext_sha256,
+        "origin": manifest.origin,
+        "duration_ms": manifest.duration_ms,
+        "lost_segments": lost,
+    }
+    return _entry(call, Action.RECORDING_SEALED, detail)
+
+
+def _entry(call: Call, action: Action, detail: dict[str, Any]) -> AuditDraft:
+    return AuditDraft(action=action, tenant_id=call.tenant_id, reader=None, call_id=call.id, detail=detail)

@@ -1,0 +1,74 @@
+"""A call begins: its key is made, its row written, and everyone told, in one transaction."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.ingest.dependencies import Caller
+from otokura.ingest.models import Call
+from otokura.ingest.repository import now
+from otokura.ingest.service import check_purposes, started_event, stated
+from otokura.ingest.state import State
+from otokura.ingest.views import NoticeInput, StartCall
+from otokura.shared.events import KeyWrapped, TenantSettings
+from otokura.shared.ids import uuid7
+from otokura.shared.outbox import publish
+
+
+async def start(
+    session: AsyncSession, state: State, vendor: Caller, asked: StartCall, settings: TenantSettings
+) -> Call:
+    """Write the call and its events.
+
+    Raises:
+        UnknownPurpose: a purpose that the tenant did not disclose.
+        Unavailable: the key provider is away.
+    """
+    check_purposes(asked.purposes, settings)
+    call_id = uuid7()
+    key, wrapped = await state.keys.create(vendor.tenant_id, call_id)
+    moment = await now(session)
+    call = Call(
+        id=call_id,
+        tenant_id=vendor.tenant_id,
+        client_id=vendor.client_id,
+        external_id=asked.external_id,
+        direction=asked.direction.value,
+        agent_id=asked.agent_id,
+        channels=[channel.model_dump(mode="json") for channel in asked.channels],
+        notice=stated(asked.notice, moment).model_dump(mode="json"),
+        purposes=asked.purposes,
+        language=asked.language or settings.language,
+        personal=key.seal_numbers(asked.caller, asked.callee),
+        kek_id=wrapped.kek_id,
+        wrapped_dek=wrapped.wrapped,
+        commitment=key.commitment(),
+        started_at=moment,
+        last_audio_at=moment,
+    )
+    session.add(call)
+    await session.flush()
+    await publish(session, _key_event(call))
+    await publish(session, started_event(call))
+    return call
+
+
+async def give_notice(session: AsyncSession, call: Call, notice: NoticeInput) -> None:
+    """Note on a locked live call how and when the caller was told."""
+    call.notice = stated(notice, await now(session)).model_dump(mode="json")
+    call.version += 1
+    await session.flush()
+    await publish(session, started_event(call))
+
+
+def _key_event(call: Call) -> KeyWrapped:
+    return KeyWrapped(
+        call_id=call.id,
+        tenant_id=call.tenant_id,
+        version=call.version,
+        kek_id=call.kek_id,
+        wrapped=b64encode(call.wrapped_dek),
+        commitment=call.commitment,
+    )
