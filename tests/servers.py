@@ -15,28 +15,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from otokura.cli.local.apache_kafka import ApacheKafkaServer
+from otokura.cli.local.layout import ACTIONS, BUCKETS
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import StartError
-from otokura.cli.local.seaweedfs import Identity, SeaweedServer, read_write
+from otokura.cli.local.seaweedfs import Identity, SeaweedServer
 from otokura.cli.local.tansu import TansuServer
 
 KafkaServer = TansuServer | ApacheKafkaServer
 Server = TypeVar("Server", PostgresServer, SeaweedServer, TansuServer, ApacheKafkaServer)
-AUDIT_LOG_ACTIONS = [
-    *read_write("audit-log"),
-    "PutObjectRetention:audit-log",
-    "GetObjectRetention:audit-log",
-    "GetBucketObjectLockConfiguration:audit-log",
-]
-_SERVICES = {
-    "broker": read_write("tansu"),
-    "ingest": read_write("recordings"),
-    "transcribe": ["Read:recordings", "List:recordings", *read_write("transcripts")],
-    "access": [f"{verb}:{bucket}" for verb in ("Read", "List") for bucket in ("recordings", "transcripts")],
-    "audit": AUDIT_LOG_ACTIONS,
-}
-BUCKETS = {"recordings": False, "transcripts": False, "audit-log": True, "tansu": False}
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ def postgres() -> Iterator[PostgresServer]:
 @contextmanager
 def s3() -> Iterator[SeaweedServer]:
     """The store with its buckets and one identity a service, and `test`, which may do everything."""
-    names = {"test": ["Admin"], **_SERVICES}
+    names = {"test": ["Admin"], **ACTIONS}
     identities = [
         Identity(name, f"{name}-key", secrets.token_urlsafe(24), actions) for name, actions in names.items()
     ]

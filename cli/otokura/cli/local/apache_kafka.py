@@ -17,7 +17,7 @@ _HEAP = ("-Xms256m", "-Xmx512m")
 
 
 def default_libraries() -> Path:
-    """Where `make kafka-jars` puts Kafka: `OTOKURA_TEST_KAFKA_JARS`, else `.cache/kafka` of the current folder."""
+    """Where `make kafka` puts it: `OTOKURA_TEST_KAFKA_JARS`, or `.cache/kafka` of the current folder."""
     return Path(os.environ.get("OTOKURA_TEST_KAFKA_JARS", ".cache/kafka")).resolve()
 
 
@@ -56,7 +56,7 @@ class ApacheKafkaServer:
         java = shutil.which("java")
         if java is None or not any(self._libraries.glob("kafka_*.jar")):
             raise StartError(
-                f"Apache Kafka needs Java 17 and its jar files in {self._libraries}: make kafka-jars"
+                f"Apache Kafka needs Java 17 and its jar files in {self._libraries}: scripts/fetch-kafka"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         properties = self.folder / "server.properties"
@@ -72,7 +72,8 @@ class ApacheKafkaServer:
 
     def stop(self) -> None:
         """Stop in order."""
-        self.program.stop(timeout=30.0)
+        if self._program is not None:
+            self._program.stop(timeout=30.0)
 
     def kill(self) -> None:
         """`kill -9`."""

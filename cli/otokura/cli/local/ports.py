@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 _FIRST, _LAST = 20_000, 32_000
 _RANDOM = random.SystemRandom()
@@ -34,3 +37,28 @@ def free_ports(count: int) -> list[int]:
                 continue
             found.append(port)
     return found
+
+
+def choose_ports(names: Sequence[str], *, given: Mapping[str, int], remembered: Path) -> dict[str, int]:
+    """A port for each name: the one given, else that of the last run if it is free, else another.
+
+    Args:
+        names: who needs a port.
+        given: the ports that were asked for.
+        remembered: JSON file that keeps the choice.
+
+    Raises:
+        ValueError: a name that is not in `names`, or a given port that is taken.
+    """
+    if unknown := sorted(set(given) - set(names)):
+        raise ValueError(f"no port is called {', '.join(unknown)}: choose from {', '.join(names)}")
+    if taken := [f"{name}={port}" for name, port in given.items() if not is_free(port)]:
+        raise ValueError(f"somebody already listens on {', '.join(taken)}")
+    last: dict[str, int] = json.loads(remembered.read_text()) if remembered.exists() else {}
+    others = iter(free_ports(len(names)))
+    ports = {
+        name: given.get(name) or (last[name] if name in last and is_free(last[name]) else next(others))
+        for name in names
+    }
+    remembered.write_text(json.dumps(ports, indent=2) + "\n")
+    return ports

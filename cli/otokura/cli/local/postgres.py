@@ -101,7 +101,8 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop in order: open transactions are rolled back, everything committed is on disk."""
-        self.program.stop()
+        if self._program is not None:
+            self._program.stop()
 
     def kill(self) -> None:
         """`kill -9` of the postmaster; waits until its backends have left the cluster too."""

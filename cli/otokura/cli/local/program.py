@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _TETHER = Path(__file__).with_name("tether.py")
 _POLL_SECONDS = 0.02
 _LOG_TAIL = 2000
+# The kernel tells a child that its parent died when the *thread* that started it ends (prctl(2)): start every
+# one from a thread that lives as long as this process.
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 
 class StartError(RuntimeError):
@@ -21,9 +25,7 @@ class StartError(RuntimeError):
 
 
 class Program:
-    """A child process with a log file.
-
-    The kernel signals it when the *thread* that started it ends (prctl(2)), so start it from the main thread.
+    """A child process with a log file, which the kernel asks to stop when this process dies.
 
     Args:
         name: what to call it in messages.
@@ -71,10 +73,13 @@ class Program:
         """Start it without waiting until it is ready."""
         if self.running:
             raise StartError(f"{self.name} already runs")
+        self._process = _STARTER.submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
         argv = [*tether, str(int(self._stop_signal)), self._user or "-", *self._argv]
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - the stack's own programs
+            return subprocess.Popen(  # noqa: S603 - the stack's own programs
                 argv,
                 env=self._env,
                 cwd="/",
@@ -94,12 +99,16 @@ class Program:
                 raise StartError(f"{self.name} was not ready after {timeout:.0f} s:\n{self.last_words()}")
             time.sleep(_POLL_SECONDS)
 
+    def ask_to_stop(self) -> None:
+        """Ask it to stop, without waiting."""
+        if self._process is not None and self.running:
+            self._process.send_signal(self._stop_signal)
+
     def stop(self, timeout: float = 15.0) -> None:
         """Ask it to stop and wait; after `timeout` seconds kill it."""
         if self._process is None:
             return
-        if self.running:
-            self._process.send_signal(self._stop_signal)
+        self.ask_to_stop()
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -110,7 +110,8 @@ class SeaweedServer:
 
     def stop(self) -> None:
         """Stop in order; takes about three seconds."""
-        self.program.stop()
+        if self._program is not None:
+            self._program.stop()
         self._remove_sockets()
 
     def kill(self) -> None:

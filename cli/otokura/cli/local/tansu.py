@@ -69,7 +69,8 @@ class TansuServer:
 
     def stop(self) -> None:
         """Stop in order."""
-        self.program.stop(timeout=5.0)
+        if self._program is not None:
+            self._program.stop(timeout=5.0)
 
     def kill(self) -> None:
         """`kill -9`."""
