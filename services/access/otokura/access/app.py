@@ -1,0 +1,155 @@
+"""The service: its connections, its background work, its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from otokura.access.identity import api as identity
+from otokura.access.identity.accounts import TokensOnly
+from otokura.access.identity.bootstrap import see_configured_token
+from otokura.access.identity.signing import SigningKeys, load_private_key
+from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.policy import api as policy
+from otokura.access.policy.cedar import POLICY_DIR, PolicyEngine
+from otokura.access.reads import api as reads
+from otokura.access.reads.closing import Closings
+from otokura.access.reads.handlers import subscriptions
+from otokura.access.settings import Settings
+from otokura.access.state import AccessState
+from otokura.access.tenancy import api as tenancy
+from otokura.shared import logs
+from otokura.shared.audit import AuditWriter, read_signing_key
+from otokura.shared.authentication import Authenticator
+from otokura.shared.background import Supervisor
+from otokura.shared.consumer import Consumer
+from otokura.shared.database import Database, migrate
+from otokura.shared.errors import Unavailable
+from otokura.shared.events import Topic
+from otokura.shared.health import Readiness
+from otokura.shared.http import create_api
+from otokura.shared.kafka import check_strength, ensure_topics, producer
+from otokura.shared.keys import key_provider
+from otokura.shared.objects import ObjectStore
+from otokura.shared.outbox import OutboxRelay
+from otokura.shared.tokens import TokenIssuer, TokenVerifier
+
+log = logs.get_logger(__name__)
+
+TOPICS = (Topic.TENANTS, Topic.AUDIT)
+_RETRY_SECONDS = 1.0
+_STRENGTH_SECONDS = 60.0
+_DRAIN_SECONDS = 5.0
+_POOL = 16
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI app; nothing connects before its lifespan begins.
+
+    Raises:
+        PolicyInvalid: the policies cannot be used.
+    """
+    routers = [identity.router, tenancy.router, policy.router, reads.router]
+    app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
+    app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
+    app.state.refusal_throttle = RefusalThrottle()
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Opens everything, runs the background work, closes everything in the opposite order."""
+    settings: Settings = app.state.settings
+    await migrate(settings.database_url, "otokura.access.migrations")
+    async with AsyncExitStack() as stack:
+        state = await _open(stack, settings, app.state.policies)
+        app.state.access = state
+        app.state.authenticator = _authenticator(state)
+        supervisor = await stack.enter_async_context(Supervisor())
+        _work(supervisor, stack, state, app.state.readiness)
+        stack.push_async_callback(state.closings.drain, _DRAIN_SECONDS)
+        yield
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngine) -> AccessState:
+    database = Database(settings.database_url, pool_size=_POOL, application_name="otokura-access")
+    stack.push_async_callback(database.close)
+    store = ObjectStore.from_settings(settings)
+    stack.push_async_callback(store.close)
+    entries = producer(settings)
+    stack.push_async_callback(entries.stop)
+    audit = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
+    await audit.start()
+    stack.push_async_callback(audit.stop)
+    private_key = load_private_key(settings.token_signing_key_file)
+    signing = SigningKeys(database, private_key, settings.issuer)
+    async with database.session() as session:
+        await see_configured_token(session, settings)
+    await signing.announce()
+    return AccessState(
+        settings=settings,
+        database=database,
+        audit=audit,
+        policies=policies,
+        keys=key_provider(settings),
+        store=store,
+        signing=signing,
+        issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
+        closings=Closings(audit),
+    )
+
+
+def _authenticator(state: AccessState) -> Authenticator:
+    accounts, settings = TokensOnly(), state.settings
+    verifier = TokenVerifier(settings.issuer, settings.audience, state.signing.lookup, accounts.is_revoked)
+    return Authenticator(verifier, accounts)
+
+
+def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, readiness: Readiness) -> None:
+    events = producer(state.settings)
+    stack.push_async_callback(events.stop)
+    relay = OutboxRelay(state.database, events, state.audit, state.audit.source)
+    consumer = Consumer(state.settings, "otokura-access", state.database, subscriptions())
+    supervisor.start("audit-writer", state.audit.failed)
+    supervisor.start("outbox", relay.run)
+    supervisor.start("topics", lambda: _make_topics(state.settings))
+    supervisor.start("consumer", consumer.run)
+    readiness.add("database", state.database.ping)
+    readiness.add("audit", state.audit.check)
+    readiness.add("audit-topic", AuditTopic(state.settings).check)
+    readiness.add("consumer", consumer.check)
+    readiness.add("work", supervisor.check)
+
+
+class AuditTopic:
+    """Readiness: is the audit topic as strong as production asks? A good answer is believed for a minute."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._good_until = float("-inf")
+
+    async def check(self) -> None:
+        """Asks the broker.
+
+        Raises:
+            Unavailable: the topic is too weak, or the broker is away.
+        """
+        if time.monotonic() >= self._good_until:
+            await check_strength(self._settings)
+            self._good_until = time.monotonic() + _STRENGTH_SECONDS
+
+
+async def _make_topics(settings: Settings) -> None:
+    """Makes the topics that access writes to, as soon as the broker is there; then rests."""
+    while True:
+        try:
+            await ensure_topics(settings, TOPICS)
+        except Unavailable:
+            log.warning("the message broker is away")
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            await asyncio.Event().wait()

@@ -1,0 +1,41 @@
+"""Errors that only access raises."""
+
+from __future__ import annotations
+
+from otokura.shared.errors import Conflict, Forbidden, OtokuraError, Unprocessable
+
+
+class PolicyInvalid(OtokuraError):  # noqa: N818 - named like its siblings, after what is wrong
+    """The policy files cannot be used. The service does not start with them."""
+
+    code, title = "policy-invalid", "Policies cannot be used"
+
+
+class PreconditionRequired(OtokuraError):  # noqa: N818
+    """A change needs an If-Match, so that nobody overwrites what they have not seen (RFC 6585 §3)."""
+
+    status, code, title = 428, "precondition-required", "If-Match needed"
+
+
+class BootstrapRefused(Forbidden):
+    """The bootstrap token is wrong, used, expired, or none is configured."""
+
+    code, title = "bootstrap-refused", "Bootstrap refused"
+
+
+class RoleNotAssignable(Unprocessable):
+    """These roles cannot be given, or not together."""
+
+    code, title = "role-not-assignable", "Role not assignable"
+
+
+class NotReady(Conflict):
+    """The call has no recording or no transcript (yet)."""
+
+    code, title = "not-ready", "Not ready"
+
+
+class NotAcceptable(OtokuraError):  # noqa: N818
+    """None of the media types in Accept is one that there is."""
+
+    status, code, title = 406, "not-acceptable", "Not acceptable"

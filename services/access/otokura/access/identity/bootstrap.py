@@ -1,0 +1,63 @@
+"""The first operator: made once, with a token from the configuration that soon expires, and written down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.access.identity import principals, repository
+from otokura.access.identity.secrets import hash_secret
+from otokura.access.identity.service import PrincipalKind, check_bootstrap
+from otokura.access.identity.views import BootstrapBody, Credentials, PrincipalBody
+from otokura.access.settings import Settings
+from otokura.shared import metrics
+from otokura.shared.address import ResolvedAddress
+from otokura.shared.audit_entries import Action, AuditDraft
+from otokura.shared.events import Role
+from otokura.shared.outbox import publish_audit
+
+REFUSED = metrics.counter("otokura_access_bootstrap_refused_total", "Bootstrap attempts refused.")
+
+
+async def see_configured_token(session: AsyncSession, settings: Settings) -> None:
+    """Starts the clock of the configured token, the first time that the service starts with it."""
+    if settings.bootstrap_token is not None:
+        sha256 = hash_secret(settings.bootstrap_token.get_secret_value())
+        await repository.see_bootstrap_token(session, sha256)
+
+
+async def bootstrap(
+    session: AsyncSession, settings: Settings, body: BootstrapBody, place: ResolvedAddress
+) -> Credentials:
+    """Makes the first operator.
+
+    Raises:
+        BootstrapRefused: wrong, used or expired token, or there is an operator.
+    """
+    given = hash_secret(body.token.get_secret_value())
+    configured = settings.bootstrap_token
+    is_configured = configured is not None and given == hash_secret(configured.get_secret_value())
+    token = await repository.bootstrap_token(session, given) if is_configured else None
+    at = await repository.now(session)
+    check_bootstrap(
+        seen_at=token.seen_at if token else None,
+        used_at=token.used_at if token else None,
+        operators=await repository.active_with_role(session, None, Role.OPERATOR),
+        now=at,
+        lifetime=timedelta(seconds=settings.bootstrap_lifetime_seconds),
+    )
+    operator = PrincipalBody(name=body.name, kind=PrincipalKind.PERSON, roles=[Role.OPERATOR])
+    new = await principals.create(session, operator, None)
+    if token is not None:
+        token.used_at = at
+        session.add(token)
+    detail = {
+        "operator": str(new.record.id),
+        "name": body.name,
+        "address": str(place.address) if place.address else None,
+        "peer": place.peer,
+    }
+    draft = AuditDraft(action=Action.BOOTSTRAP_COMPLETED, reader=str(new.record.id), detail=detail)
+    await publish_audit(session, draft)
+    return Credentials(id=new.record.id, client_id=new.record.id, client_secret=new.secret)

@@ -1,0 +1,139 @@
+"""Principals come and go: each change is one transaction of state, event and audit entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.access.identity import repository
+from otokura.access.identity.models import PrincipalRecord
+from otokura.access.identity.secrets import hash_secret, new_secret
+from otokura.access.identity.service import check_roles
+from otokura.access.identity.subject import Reader
+from otokura.access.identity.views import PrincipalBody
+from otokura.access.permission import entry, tenant_of
+from otokura.shared.api_keys import hash_api_key, new_api_key
+from otokura.shared.audit_entries import Action
+from otokura.shared.errors import Conflict, NotFound
+from otokura.shared.events import ClientUpdated, Role, TokenRevoked
+from otokura.shared.ids import uuid7
+from otokura.shared.outbox import publish, publish_audit
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrincipal:
+    """A principal with the secrets that are shown once."""
+
+    record: PrincipalRecord
+    secret: str
+    api_key: str | None
+
+    def __repr__(self) -> str:
+        return f"NewPrincipal({self.record.id})"
+
+
+async def create(session: AsyncSession, body: PrincipalBody, tenant_id: UUID | None) -> NewPrincipal:
+    """A new principal with credentials, and for a vendor a key whose hash every service learns.
+
+    Raises:
+        Conflict: an agent id belongs to somebody else.
+    """
+    at = await repository.now(session)
+    principal_id = uuid7()
+    secret = new_secret()
+    api_key = new_api_key(principal_id) if Role.VENDOR in body.roles else None
+    record = PrincipalRecord(
+        id=principal_id,
+        tenant_id=tenant_id,
+        name=body.name,
+        kind=body.kind.value,
+        roles=sorted({role.value for role in body.roles}),
+        team=body.team,
+        secret_sha256=hash_secret(secret),
+        api_key_sha256=hash_api_key(api_key) if api_key else None,
+        version=1,
+        created_at=at,
+    )
+    session.add(record)
+    await session.flush()
+    if tenant_id is not None:
+        await _claim(session, tenant_id, record.id, body.agent_ids)
+        await _announce(session, record, tenant_id)
+    return NewPrincipal(record, secret, api_key)
+
+
+async def create_in_tenant(session: AsyncSession, body: PrincipalBody, manager: Reader) -> NewPrincipal:
+    """A new principal of the manager's tenant, with its audit entry.
+
+    Raises:
+        RoleNotAssignable: these roles cannot be given, or not together.
+        Conflict: an agent id belongs to somebody else.
+    """
+    check_roles(set(body.roles), body.kind)
+    new = await create(session, body, tenant_of(manager))
+    about = {"id": str(new.record.id), "name": body.name, "roles": new.record.roles, "team": body.team}
+    await _entry(
+        session, Action.PRINCIPAL_CREATED, manager, about | {"agent_ids": sorted(set(body.agent_ids))}
+    )
+    return new
+
+
+async def disable(session: AsyncSession, principal_id: UUID, manager: Reader) -> None:
+    """Ends a principal: no token, secret or key of theirs is good any more. Again is no error.
+
+    Raises:
+        NotFound: the tenant has no such principal.
+        Conflict: it is the tenant's last administrator.
+    """
+    tenant_id = tenant_of(manager)
+    record = await repository.principal(session, tenant_id, principal_id)
+    if record is None:
+        raise NotFound("There is no such principal.")
+    if record.disabled_at is not None:
+        return
+    is_admin = Role.ADMIN in record.roles
+    if is_admin and await repository.active_with_role(session, tenant_id, Role.ADMIN) <= 1:
+        raise Conflict("This is the last administrator: make another one first.")
+    at = await repository.now(session)
+    record.disabled_at = at
+    record.version += 1
+    session.add(record)
+    await session.flush()
+    await _announce(session, record, tenant_id)
+    await _revoke(session, record.id, at)
+    await _entry(session, Action.PRINCIPAL_DISABLED, manager, {"id": str(record.id), "name": record.name})
+
+
+async def _claim(session: AsyncSession, tenant_id: UUID, principal_id: UUID, names: list[str]) -> None:
+    taken = await repository.claim_agent_ids(session, tenant_id, principal_id, sorted(set(names)))
+    if taken:
+        raise Conflict("These agent ids belong to somebody else.", agent_ids=taken)
+
+
+async def _announce(session: AsyncSession, record: PrincipalRecord, tenant_id: UUID) -> None:
+    """A vendor's key is checked by ingest alone, also while access is down; nobody else has one."""
+    if record.api_key_sha256 is None:
+        return
+    event = ClientUpdated(
+        client_id=record.id,
+        tenant_id=tenant_id,
+        version=record.version,
+        name=record.name,
+        roles=[Role(role) for role in record.roles],
+        api_key_sha256=record.api_key_sha256,
+        disabled=record.disabled_at is not None,
+    )
+    await publish(session, event)
+
+
+async def _revoke(session: AsyncSession, principal_id: UUID, at: datetime) -> None:
+    await publish(session, TokenRevoked(subject=principal_id, at=at))
+
+
+async def _entry(session: AsyncSession, action: Action, manager: Reader, about: Mapping[str, Any]) -> None:
+    await publish_audit(session, entry(action, manager, {"principal": dict(about)}))

@@ -1,0 +1,60 @@
+"""Pure decisions about principals: which roles go together, and who may give them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from otokura.access.errors import BootstrapRefused, RoleNotAssignable
+from otokura.shared.events import Role
+
+
+class PrincipalKind(StrEnum):
+    """A human being, or a program."""
+
+    PERSON = "person"
+    CLIENT = "client"
+
+
+def check_roles(roles: Collection[Role], kind: PrincipalKind) -> None:
+    """Refuses roles that a tenant's administrator cannot give, or that must not meet in one principal.
+
+    Raises:
+        RoleNotAssignable: says which, and why.
+    """
+    if Role.OPERATOR in roles:
+        raise RoleNotAssignable("An operator belongs to no tenant: only bootstrap makes one.")
+    if Role.VENDOR in roles and len(roles) > 1:
+        raise RoleNotAssignable("A vendor sends calls and does nothing else: give it no other role.")
+    if Role.VENDOR in roles and kind is not PrincipalKind.CLIENT:
+        raise RoleNotAssignable("A vendor is a program: its kind must be client.")
+    if Role.AUDITOR in roles and len(roles) > 1:
+        raise RoleNotAssignable("An auditor must not read or configure what they audit: give no other role.")
+
+
+def check_bootstrap(
+    *, seen_at: datetime | None, used_at: datetime | None, operators: int, now: datetime, lifetime: timedelta
+) -> None:
+    """Refuses a bootstrap that must not happen.
+
+    Args:
+        seen_at: when this installation first saw the token; None when it is not the configured one.
+        used_at: when it made an operator.
+        operators: how many operators there are that are not disabled.
+        now: the database's time.
+        lifetime: how long after `seen_at` a token works.
+
+    Raises:
+        BootstrapRefused: says why, without telling a wrong token from a missing one.
+    """
+    if seen_at is None:
+        raise BootstrapRefused("This is not the bootstrap token, or none is configured.")
+    if used_at is not None:
+        raise BootstrapRefused("This bootstrap token has been used: it makes one operator, once.")
+    if now >= seen_at + lifetime:
+        raise BootstrapRefused(
+            "This bootstrap token has expired: configure a new one and restart the service."
+        )
+    if operators:
+        raise BootstrapRefused("There is an operator already.")

@@ -1,0 +1,97 @@
+"""Who asks, as the database knows them at this moment: one row, so that revocation holds at once.
+
+A token only says which principal to look up. Roles, team and aliases are read for each request, together
+with the tenant's zones, so that nothing that was taken away works until a token runs out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from otokura.access.policy.cedar import Circumstances, ReaderFacts
+from otokura.access.policy.zones import Zone, zones_holding
+from otokura.shared.address import ResolvedAddress
+from otokura.shared.errors import Unauthenticated
+from otokura.shared.events import Role
+from otokura.shared.tokens import Principal
+
+SUBJECT_COLUMNS = """
+    p.id AS reader_id, p.tenant_id AS reader_tenant_id, p.name AS reader_name, p.roles AS reader_roles,
+    p.team AS reader_team,
+    (p.disabled_at IS NOT NULL OR coalesce(t.disabled, false)
+     OR EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)) AS reader_revoked,
+    ARRAY(SELECT a.agent_id FROM agent_aliases a WHERE a.principal_id = p.id) AS reader_agent_ids,
+    (SELECT json_agg(json_build_array(z.name, z.networks, z.valid_from, z.valid_until) ORDER BY z.name)
+     FROM zones z WHERE z.tenant_id = p.tenant_id)::text AS tenant_zones,
+    now() AS read_at
+"""
+SUBJECT_TABLES = "principals p LEFT JOIN tenants t ON t.id = p.tenant_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks, and from where."""
+
+    facts: ReaderFacts
+    name: str
+    place: ResolvedAddress
+    zones: tuple[str, ...]
+
+    def circumstances(self, purpose: str | None = None, reason: str | None = None) -> Circumstances:
+        """What policies are told about this request."""
+        return Circumstances(self.place.address, self.zones, purpose, reason)
+
+    def describe(self) -> dict[str, Any]:
+        """Who and where, for an audit entry: the address decided by and everything it was found from."""
+        address = self.place.address
+        return {
+            "name": self.name,
+            "roles": sorted(self.facts.roles),
+            "address": str(address) if address else None,
+            "peer": self.place.peer,
+            "forwarded_for": list(self.place.chain),
+            "zones": list(self.zones),
+        }
+
+
+def reader_from(row: Mapping[str, Any] | None, token: Principal, place: ResolvedAddress) -> Reader:
+    """The reader behind a verified token.
+
+    Args:
+        row: the columns of `SUBJECT_COLUMNS`; None when there is no such principal.
+        token: what the token says.
+        place: where the request came from.
+
+    Raises:
+        Unauthenticated: the principal or the token is no longer good.
+    """
+    if row is None or row["reader_revoked"] or row["reader_tenant_id"] != token.tenant_id:
+        raise Unauthenticated("This token is no longer good: it, or whom it was given to, has been disabled.")
+    facts = ReaderFacts(
+        id=row["reader_id"],
+        tenant_id=row["reader_tenant_id"],
+        roles=frozenset(map(Role, row["reader_roles"])),
+        team=row["reader_team"],
+        agent_ids=frozenset(row["reader_agent_ids"]),
+    )
+    zones = zones_holding(parse_zones(row["tenant_zones"]), place.address, row["read_at"])
+    return Reader(facts, row["reader_name"], place, zones)
+
+
+@lru_cache(maxsize=1024)
+def parse_zones(text: str | None) -> tuple[Zone, ...]:
+    """Zones from the JSON of `SUBJECT_COLUMNS`; remembered by their very text."""
+    rows = cast("list[tuple[str, list[str], str | None, str | None]]", json.loads(text or "[]"))
+    return tuple(
+        Zone(name, tuple(networks), _moment(valid_from), _moment(valid_until))
+        for name, networks, valid_from, valid_until in rows
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

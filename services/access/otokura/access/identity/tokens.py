@@ -1,0 +1,127 @@
+"""The life of a token: given to a client, written down before it leaves, taken back."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from datetime import timedelta
+from uuid import UUID
+
+from otokura.access.identity import repository
+from otokura.access.identity.models import PrincipalRecord
+from otokura.access.identity.oauth import ClientCredentials, OAuthError
+from otokura.access.identity.secrets import secret_matches
+from otokura.access.identity.views import TokenResponse
+from otokura.access.state import AccessState
+from otokura.shared import metrics
+from otokura.shared.address import ResolvedAddress
+from otokura.shared.audit_entries import Action, AuditDraft
+from otokura.shared.events import Role, TokenRevoked
+from otokura.shared.outbox import publish
+from otokura.shared.tokens import Principal
+
+REFUSED = metrics.counter(
+    "otokura_access_token_requests_refused_total",
+    "Token requests refused, by whether the client exists.",
+    ["client"],
+)
+_QUIET_SECONDS = 60.0
+_MAX_REMEMBERED = 4096
+
+
+class RefusalThrottle:
+    """Lets one refusal of a client from an address become an entry each minute; the rest is counted.
+
+    Whoever guesses secrets must leave a trace, and must not be able to flood the log.
+    """
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[tuple[UUID, str], float] = OrderedDict()
+
+    def admits(self, client_id: UUID, address: str) -> bool:
+        """Whether to write this one down."""
+        key, now = (client_id, address), time.monotonic()
+        if now - self._written.get(key, float("-inf")) < _QUIET_SECONDS:
+            return False
+        self._written[key] = now
+        self._written.move_to_end(key)
+        if len(self._written) > _MAX_REMEMBERED:
+            self._written.popitem(last=False)
+        return True
+
+
+async def issue(
+    state: AccessState, credentials: ClientCredentials, place: ResolvedAddress, throttle: RefusalThrottle
+) -> TokenResponse:
+    """A token for a client, after the entry `token.issued` is acknowledged.
+
+    Raises:
+        OAuthError: the client is not known, its secret is wrong, or it is disabled: told alike.
+        Unavailable: the entry could not be written.
+    """
+    found, names = await _find(state, credentials)
+    record, disabled = found or (None, True)
+    matches = secret_matches(credentials.secret, record.secret_sha256 if record else None)
+    if record is None or not matches or disabled:
+        await _refuse(state, record, place, throttle, why="disabled" if matches else "secret")
+        raise OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
+    principal = Principal(
+        subject=record.id,
+        tenant_id=record.tenant_id,
+        roles=frozenset(map(Role, record.roles)),
+        kind="person" if record.kind == "person" else "client",
+        agent_ids=frozenset(names),
+        team=record.team,
+    )
+    lifetime = state.settings.token_lifetime_seconds
+    token = state.issuer.issue(principal, timedelta(seconds=lifetime))
+    detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | _where(place)
+    await state.audit.write(_draft(Action.TOKEN_ISSUED, record, detail))
+    return TokenResponse(access_token=token, expires_in=lifetime)
+
+
+async def _find(
+    state: AccessState, credentials: ClientCredentials
+) -> tuple[tuple[PrincipalRecord, bool] | None, list[str]]:
+    if credentials.client_id is None:
+        return None, []
+    async with state.database.session() as session:
+        found = await repository.client(session, credentials.client_id)
+        names = await repository.agent_ids(session, [credentials.client_id])
+    return found, names[credentials.client_id]
+
+
+async def _refuse(
+    state: AccessState,
+    record: PrincipalRecord | None,
+    place: ResolvedAddress,
+    throttle: RefusalThrottle,
+    *,
+    why: str,
+) -> None:
+    REFUSED.labels("known" if record else "unknown").inc()
+    if record is None or not throttle.admits(record.id, str(place.address)):
+        return
+    detail = {"why": why, "name": record.name} | _where(place)
+    await state.audit.write(_draft(Action.TOKEN_DENIED, record, detail))
+
+
+def _draft(action: Action, record: PrincipalRecord, detail: dict[str, object]) -> AuditDraft:
+    return AuditDraft(action=action, tenant_id=record.tenant_id, reader=str(record.id), detail=detail)
+
+
+def _where(place: ResolvedAddress) -> dict[str, object]:
+    return {
+        "address": str(place.address) if place.address else None,
+        "peer": place.peer,
+        "forwarded_for": list(place.chain),
+    }
+
+
+async def revoke(state: AccessState, principal: Principal) -> None:
+    """Takes back one token, here at once and in every service as the event arrives."""
+    lifetime = timedelta(seconds=state.settings.token_lifetime_seconds)
+    async with state.database.session() as session:
+        at = await repository.now(session)
+        await repository.revoke_token(session, principal.jti, at + lifetime + timedelta(minutes=1))
+        await publish(session, TokenRevoked(jti=principal.jti, at=at))

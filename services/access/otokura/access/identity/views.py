@@ -1,0 +1,118 @@
+"""What the identity routes take and give."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from otokura.access.identity.models import PrincipalRecord
+from otokura.access.identity.service import PrincipalKind
+from otokura.shared.events import Role
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+AgentId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Body(BaseModel):
+    """Base of request bodies: a member that we do not know is a typing error, not something to ignore."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BootstrapBody(Body):
+    """The bootstrap token from the service's configuration, and a name for the first operator."""
+
+    token: SecretStr = Field(max_length=512)
+    name: Name
+
+
+class Credentials(BaseModel):
+    """A principal's credentials. The secret is shown once: a repeated request gets null."""
+
+    id: UUID
+    client_id: UUID
+    client_secret: str | None
+
+
+class PrincipalBody(Body):
+    """A new principal.
+
+    `agent_ids` are the phone system's names for this person; `team` decides which supervisor reads their
+    calls and, for a supervisor, whose calls they read.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "山田 花子",
+                    "kind": "person",
+                    "roles": ["agent"],
+                    "team": "tokyo",
+                    "agent_ids": ["2041"],
+                }
+            ]
+        },
+    )
+    name: Name
+    kind: PrincipalKind
+    roles: list[Role] = Field(min_length=1, max_length=8)
+    team: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    agent_ids: list[AgentId] = Field(default_factory=list, max_length=32)
+
+
+class PrincipalView(BaseModel):
+    """A principal, without its secrets."""
+
+    id: UUID
+    name: str
+    kind: PrincipalKind
+    roles: list[Role]
+    team: str | None
+    agent_ids: list[str]
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @classmethod
+    def of(cls, record: PrincipalRecord, agent_ids: list[str]) -> PrincipalView:
+        """The view of a record."""
+        return cls.model_validate(record.model_dump() | {"agent_ids": agent_ids})
+
+
+class PrincipalCreated(PrincipalView):
+    """A new principal. Secret and key are shown once; only a vendor has a key."""
+
+    client_id: UUID
+    client_secret: str | None
+    api_key: str | None
+
+
+class PrincipalList(BaseModel):
+    """All principals of a tenant."""
+
+    items: list[PrincipalView]
+
+
+class TokenResponse(BaseModel):
+    """RFC 6749 §5.1."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - not a secret
+    expires_in: int
+
+
+class OAuthProblem(BaseModel):
+    """RFC 6749 §5.2."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
+    error_description: str
+
+
+class Jwks(BaseModel):
+    """RFC 7517 §5."""
+
+    keys: list[dict[str, Any]]

@@ -1,0 +1,1 @@
+"""Access's database, version by version."""

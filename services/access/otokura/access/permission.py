@@ -1,0 +1,94 @@
+"""Who, where, may they: the dependencies that stand in the signature of every route that is not public."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends
+
+from otokura.access.identity import repository
+from otokura.access.identity.subject import Reader, reader_from
+from otokura.access.policy.cedar import PolicyAction, Resource, SystemFacts, TenantFacts
+from otokura.access.policy.denial import Denial, denied
+from otokura.access.state import AccessState, State
+from otokura.shared.address import ClientAddress, ResolvedAddress
+from otokura.shared.audit import Action, AuditDraft
+from otokura.shared.authentication import Authenticated
+from otokura.shared.tokens import Principal
+
+
+async def identify(state: AccessState, token: Principal, place: ResolvedAddress) -> Reader:
+    """The reader behind a token, as the database knows them now.
+
+    Raises:
+        Unauthenticated: disabled or revoked.
+    """
+    async with state.database.session() as session:
+        row = await repository.subject(session, token.subject, token.jti)
+    return reader_from(row, token, place)
+
+
+def entry(action: Action, reader: Reader, detail: dict[str, Any], call_id: UUID | None = None) -> AuditDraft:
+    """What a reader did, with who and where they were."""
+    return AuditDraft(
+        action=action,
+        tenant_id=reader.facts.tenant_id,
+        reader=str(reader.facts.id),
+        call_id=call_id,
+        detail=reader.describe() | detail,
+    )
+
+
+async def record_denial(
+    state: AccessState, reader: Reader, action: PolicyAction, denial: Denial, call_id: UUID | None = None
+) -> None:
+    """Writes a denial down.
+
+    Raises:
+        Unavailable: it could not be written.
+    """
+    detail = {"action": action.value, "why": list(denial.why)}
+    await state.audit.write(entry(Action.READ_DENIED, reader, detail, call_id))
+
+
+def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
+    """A dependency: a reader whom the policies permit this, on their own tenant or on the system.
+
+    A denial is written to the audit log before it is told.
+    """
+
+    async def check(state: State, token: Authenticated, place: ClientAddress) -> Reader:
+        reader = await identify(state, token, place)
+        resource = _resource(action, reader)
+        if resource is None:
+            denial = denied(("no-tenant",))
+        else:
+            decision = state.policies.decide(reader.facts, action, resource, reader.circumstances())
+            if decision.allowed:
+                return reader
+            denial = denied(decision.policies)
+        await record_denial(state, reader, action, denial)
+        raise denial.error
+
+    return check
+
+
+def _resource(action: PolicyAction, reader: Reader) -> Resource | None:
+    if action is PolicyAction.MANAGE_TENANTS:
+        return SystemFacts()
+    return TenantFacts(reader.facts.tenant_id) if reader.facts.tenant_id else None
+
+
+def tenant_of(reader: Reader) -> UUID:
+    """The tenant of a reader whom `permitted` let pass for something of their tenant."""
+    if reader.facts.tenant_id is None:
+        raise TypeError("only a reader of a tenant passes a permission on that tenant")
+    return reader.facts.tenant_id
+
+
+Searcher = Annotated[Reader, Depends(permitted(PolicyAction.SEARCH))]
+Configurator = Annotated[Reader, Depends(permitted(PolicyAction.CONFIGURE))]
+PrincipalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_PRINCIPALS))]
+TenantManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_TENANTS))]

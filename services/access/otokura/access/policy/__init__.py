@@ -1,0 +1,1 @@
+"""From where, and whether they may: zones, and Cedar policies."""

@@ -1,0 +1,48 @@
+"""A denial in words: what the reader is told, and what stands in the audit entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otokura.shared.errors import Forbidden, NotFound, OtokuraError
+
+NO_POLICY = "no-policy-permits"
+ABSENT = "absent"
+
+_WORDS = {
+    "unknown-address": "Your address cannot be told from this request, so no zone can hold it.",
+    "outside-zones": "Your address is in none of the zones from which your company permits this.",
+    "purpose-not-disclosed": "This purpose was not disclosed to the caller of this call.",
+    "reason-required": "Your role needs a reason: say why in `reason`.",
+    "no-tenant": "This is a tenant's own business, and you belong to no tenant.",
+}
+_OTHERWISE = "Your role does not permit this."
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refusal: the problem to answer with, and the policies behind it."""
+
+    error: OtokuraError
+    why: tuple[str, ...]
+
+
+def denied(policies: Sequence[str], purposes: Sequence[str] | None = None) -> Denial:
+    """A refusal of something that the reader may know to exist.
+
+    Args:
+        policies: ids of the policies that forbid; none when merely nothing permits.
+        purposes: those disclosed for the call, told so that the reader can choose one.
+    """
+    why = tuple(policies) or (NO_POLICY,)
+    words = " ".join(_WORDS[policy] for policy in why if policy in _WORDS) or _OTHERWISE
+    error = Forbidden(words, why=list(why))
+    if purposes is not None:
+        error.extensions["purposes"] = list(purposes)
+    return Denial(error, why)
+
+
+def absent() -> Denial:
+    """A refusal that looks like absence, whether it is or not."""
+    return Denial(NotFound("There is no such call."), (ABSENT,))

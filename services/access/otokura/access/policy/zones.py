@@ -1,0 +1,49 @@
+"""Zones as a pure decision: which of a tenant's zones hold an address at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from ipaddress import ip_network
+
+from otokura.shared.address import Address, Network, unmap_network
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A named set of networks, in force from `valid_from` (inclusive) to `valid_until` (exclusive)."""
+
+    name: str
+    networks: tuple[str, ...]
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+    def holds(self, address: Address, now: datetime) -> bool:
+        """Whether the address is in one of the networks and the zone is in force at `now`."""
+        if self.valid_from is not None and now < self.valid_from:
+            return False
+        if self.valid_until is not None and now >= self.valid_until:
+            return False
+        return any(address in parse_network(network) for network in self.networks)
+
+
+@lru_cache(maxsize=4096)
+def parse_network(text: str) -> Network:
+    """Read a network in CIDR notation; IPv4-mapped IPv6 becomes IPv4, as addresses do.
+
+    Raises:
+        ValueError: it is not a network, has bits set beyond its prefix, or holds every address.
+    """
+    network = unmap_network(ip_network(text.strip()))
+    if network.prefixlen == 0:
+        raise ValueError(f"{text} holds every address: a zone must keep somebody out")
+    return network
+
+
+def zones_holding(zones: Iterable[Zone], address: Address | None, now: datetime) -> tuple[str, ...]:
+    """The names of the zones that hold the address, sorted; none when the address is not known."""
+    if address is None:
+        return ()
+    return tuple(sorted(zone.name for zone in zones if zone.holds(address, now)))

@@ -1,0 +1,172 @@
+"""Routes of reading: looking for calls, and hearing and reading them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AwareDatetime
+
+from otokura.access.errors import NotAcceptable, NotReady
+from otokura.access.permission import Searcher, entry
+from otokura.access.policy.cedar import PolicyAction
+from otokura.access.reads import content, gate
+from otokura.access.reads.delivery import Delivery
+from otokura.access.reads.rendering import TranscriptFormat, choose_format
+from otokura.access.reads.repository import CallFilter
+from otokura.access.reads.search import search
+from otokura.access.reads.views import CallCursor, CallState, CallView
+from otokura.access.state import State
+from otokura.shared.address import ClientAddress
+from otokura.shared.audit_entries import Action
+from otokura.shared.authentication import Authenticated
+from otokura.shared.errors import (
+    BadRequest,
+    Forbidden,
+    IntegrityError,
+    NotFound,
+    RangeNotSatisfiable,
+    Unauthenticated,
+    Unavailable,
+)
+from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from otokura.shared.problems import responses
+
+router = APIRouter(prefix="/v1/calls", tags=["reads"])
+
+ENTRY_ID = "Otokura-Entry-Id"
+Purpose = Annotated[
+    str,
+    Query(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="What for: one of the call's disclosed purposes."),
+]
+Reason = Annotated[str | None, Query(min_length=1, max_length=500, description="Why, in words.")]
+ReadId = Annotated[
+    UUID | None, Query(description="Groups the requests of one listening; a new one if absent.")
+]
+_DENIALS = responses(Unauthenticated, Forbidden, NotFound, Unavailable)
+_AUDIO_DOC: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The recording."},
+    206: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The range asked for."},
+}
+_TRANSCRIPT_DOC: dict[int | str, dict[str, Any]] = {
+    200: {"content": {form.media_type: {} for form in TranscriptFormat}, "description": "The transcript."},
+}
+
+
+@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden, Unavailable))
+async def list_calls(  # noqa: PLR0913 - one argument for each filter
+    state: State,
+    reader: Searcher,
+    response: Response,
+    *,
+    agent_id: Annotated[str | None, Query(max_length=128)] = None,
+    external_id: Annotated[str | None, Query(max_length=128)] = None,
+    call_state: Annotated[CallState | None, Query(alias="state")] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Started at or after.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Started before.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Page[CallView]:
+    """The calls that the reader may view, newest first."""
+    after = CallCursor.decode(cursor)
+    wanted = CallFilter(
+        agent_id=agent_id,
+        external_id=external_id,
+        state=call_state,
+        since=since,
+        until=until,
+        after=_position(after.started_at, after.call_id) if after else None,
+    )
+    found = await search(state, reader, wanted, limit)
+    response.headers[ENTRY_ID] = str(found.entry_id)
+    response.headers["Cache-Control"] = "private, no-store"
+    return Page(items=found.calls, next_cursor=found.next_cursor)
+
+
+def _position(started_at: datetime, call_id: UUID) -> tuple[datetime, UUID]:
+    if started_at.tzinfo is None:
+        raise BadRequest("The cursor is not one of this list: leave it out to begin.")
+    return started_at, call_id
+
+
+@router.get("/{call_id}", responses=_DENIALS)
+async def get_call(
+    call_id: UUID, state: State, token: Authenticated, place: ClientAddress, response: Response
+) -> CallView:
+    """What is known of a call beside its content."""
+    permit = await gate.permit(state, gate.Request(token, place, call_id, PolicyAction.VIEW))
+    draft = entry(Action.CALLS_SEARCHED, permit.reader, {"calls": [call_id]}, call_id)
+    response.headers[ENTRY_ID] = str(await state.audit.write(draft))
+    response.headers["Cache-Control"] = "private, no-store"
+    return CallView.of(permit.row)
+
+
+@router.get(
+    "/{call_id}/audio",
+    response_class=Response,
+    responses=_AUDIO_DOC | _DENIALS | responses(NotReady, RangeNotSatisfiable, IntegrityError),
+)
+async def get_audio(  # noqa: PLR0913 - one argument for each part of the request
+    call_id: UUID,
+    state: State,
+    token: Authenticated,
+    place: ClientAddress,
+    *,
+    purpose: Purpose,
+    reason: Reason = None,
+    read_id: ReadId = None,
+    range_header: Annotated[str | None, Header(alias="Range")] = None,
+    if_range: Annotated[str | None, Header()] = None,
+) -> Delivery:
+    """The recording, decrypted on its way; one range of it where asked for. Every request is a read."""
+    request = gate.Request(token, place, call_id, PolicyAction.LISTEN, purpose, reason, read_id)
+    permit = await gate.permit(state, request)
+    return await content.deliver_audio(
+        state, permit, range_header=range_header, if_range=if_range, head=False
+    )
+
+
+@router.head("/{call_id}/audio", response_class=Response, include_in_schema=False)
+async def head_audio(
+    call_id: UUID,
+    state: State,
+    token: Authenticated,
+    place: ClientAddress,
+    *,
+    purpose: Purpose,
+    reason: Reason = None,
+    read_id: ReadId = None,
+) -> Delivery:
+    """The headers of the recording. Also this is a read: it tells how long somebody spoke."""
+    request = gate.Request(token, place, call_id, PolicyAction.LISTEN, purpose, reason, read_id)
+    permit = await gate.permit(state, request)
+    return await content.deliver_audio(state, permit, range_header=None, if_range=None, head=True)
+
+
+@router.get(
+    "/{call_id}/transcript",
+    response_class=Response,
+    responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, NotAcceptable, IntegrityError),
+)
+async def get_transcript(  # noqa: PLR0913 - one argument for each part of the request
+    call_id: UUID,
+    state: State,
+    token: Authenticated,
+    place: ClientAddress,
+    *,
+    purpose: Purpose,
+    reason: Reason = None,
+    read_id: ReadId = None,
+    form: Annotated[
+        TranscriptFormat | None, Query(alias="format", description="Else Accept decides.")
+    ] = None,
+    accept: Annotated[str | None, Header()] = None,
+) -> Delivery:
+    """The transcript as JSON, WebVTT or plain text."""
+    chosen = choose_format(form, accept)
+    if chosen is None:
+        raise NotAcceptable("There are application/json, text/vtt and text/plain.")
+    request = gate.Request(token, place, call_id, PolicyAction.READ_TRANSCRIPT, purpose, reason, read_id)
+    return await content.deliver_transcript(state, await gate.permit(state, request), chosen)

@@ -1,0 +1,111 @@
+"""Calls as readers see them: what is known of a call beside its content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from otokura.access.policy.cedar import CallFacts
+from otokura.shared.events import Channel, Direction, Notice, Sha256Hex
+from otokura.shared.pagination import Cursor
+
+
+class CallState(StrEnum):
+    """Where a call stands; the last three are final."""
+
+    LIVE = "live"
+    SEALING = "sealing"
+    SEALED = "sealed"
+    FAILED = "failed"
+    EMPTY = "empty"
+
+
+class RecordingView(BaseModel):
+    """The sealed recording."""
+
+    media_type: str
+    duration_ms: int
+    sample_rate: int
+    plaintext_bytes: int
+    plaintext_sha256: Sha256Hex
+    manifest_sha256: Sha256Hex
+
+
+class TranscriptView(BaseModel):
+    """The transcript; `failure` says why there is none."""
+
+    language: str | None = None
+    turns: int | None = None
+    words: int | None = None
+    characters: int | None = None
+    engine: str | None = None
+    model: str | None = None
+    completed_at: datetime | None = None
+    failure: str | None = None
+
+
+class CallView(BaseModel):
+    """A call. `team` is that of the person behind `agent_id`."""
+
+    id: UUID
+    external_id: str
+    state: CallState
+    direction: Direction
+    agent_id: str | None
+    team: str | None
+    channels: list[Channel]
+    notice: Notice
+    purposes: list[str]
+    language: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    failure: str | None
+    recording: RecordingView | None
+    transcript: TranscriptView | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> CallView:
+        """The view of a row of `otokura.access.reads.repository`."""
+        return cls.model_validate(
+            {
+                **row,
+                "id": row["call_id"],
+                "recording": _recording(row["manifest"], row["manifest_sha256"]),
+                "transcript": _transcript(row["transcript"], row["transcript_failure"]),
+            }
+        )
+
+
+class CallCursor(Cursor):
+    """A position in the list of calls: the last one that was looked at."""
+
+    started_at: datetime
+    call_id: UUID
+
+
+def facts_of(row: Mapping[str, Any]) -> CallFacts:
+    """What policies know of the call in a row."""
+    return CallFacts(
+        id=row["call_id"],
+        tenant_id=row["tenant_id"],
+        agent_id=row["agent_id"],
+        team=row["team"],
+        purposes=frozenset(row["purposes"]),
+    )
+
+
+def _recording(manifest: dict[str, Any] | None, manifest_sha256: str | None) -> dict[str, Any] | None:
+    if manifest is None:
+        return None
+    return {**manifest, **manifest["recording"], "manifest_sha256": manifest_sha256}
+
+
+def _transcript(event: dict[str, Any] | None, failure: str | None) -> dict[str, Any] | None:
+    if event is None:
+        return {"failure": failure} if failure else None
+    return event

@@ -1,0 +1,36 @@
+"""What access reads from its environment (`OTOKURA_…`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+
+from otokura.shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The settings of access."""
+
+    service: ClassVar[str] = "access"
+
+    port: int = 8443
+    keyring_file: Path
+    """The keyring of the `local` key provider."""
+    key_provider: str = "local"
+
+    token_signing_key_file: Path
+    """Signs access tokens: Ed25519, PKCS8 PEM."""
+    token_lifetime_seconds: int = Field(default=900, ge=60, le=86_400)
+
+    bootstrap_token: SecretStr | None = None
+    """Makes the first operator, once. Remove it afterwards."""
+    bootstrap_lifetime_seconds: int = Field(default=3600, ge=60)
+    """How long a bootstrap token works after the service has first seen it."""
+
+    policy_dir: Path | None = None
+    """Holds `schema.cedarschema` and `*.cedar` files that take the place of the built-in policies."""
+
+    recheck_seconds: float = Field(default=5.0, gt=0)
+    """How often a reading under way is asked again whether it is still permitted."""

@@ -1,0 +1,44 @@
+"""What the routes of access work with, in one typed place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from otokura.access.identity.signing import SigningKeys
+from otokura.access.policy.cedar import PolicyEngine
+from otokura.access.reads.closing import Closings
+from otokura.access.settings import Settings
+from otokura.shared.audit import AuditWriter
+from otokura.shared.database import Database
+from otokura.shared.keys import KeyProvider
+from otokura.shared.objects import ObjectStore
+from otokura.shared.tokens import TokenIssuer
+
+
+@dataclass(frozen=True, slots=True)
+class AccessState:
+    """Opened by the lifespan, closed by it."""
+
+    settings: Settings
+    database: Database
+    audit: AuditWriter
+    policies: PolicyEngine
+    keys: KeyProvider
+    store: ObjectStore
+    signing: SigningKeys
+    issuer: TokenIssuer
+    closings: Closings
+
+
+def access_state(connection: HTTPConnection) -> AccessState:
+    """The state of the app that serves this connection."""
+    state: AccessState = connection.app.state.access
+    return state
+
+
+State = Annotated[AccessState, Depends(access_state)]
+"""The state in the signature of a route."""
