@@ -1,10 +1,4 @@
-"""The one Alembic environment. A service's `migrations/env.py` is:
-
-from otokura.ingest.models import Table
-from otokura.shared.alembic_env import run
-
-run(Table.metadata)
-"""
+"""The one Alembic environment: a service's `migrations/env.py` calls `run` with its metadata and no more."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class AuditDraft(BaseModel):
 
 
 def instant(at: datetime) -> str:
-    """RFC 3339 in UTC, exactly as pydantic writes it, so that a parsed event canonicalises to what was signed."""
+    """RFC 3339 in UTC, as pydantic writes it: a parsed event canonicalises to what was signed."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

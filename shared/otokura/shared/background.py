@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -18,11 +18,10 @@ class Supervisor:
     """Runs a service's background work, and ends the process when any of it ends by itself.
 
     A relay or a consumer that crashed leaves a process that looks healthy and does half its work. So the
-    process stops in good order (SIGTERM to itself) and `exit_code` is 1: whoever runs it starts it again.
+    process stops in good order (SIGTERM to itself), leaving the block raises what happened, and whoever runs
+    the process starts it again.
 
-        async with Supervisor() as supervisor:
-            supervisor.start("outbox", relay.run)
-            yield
+    Example: `async with Supervisor() as supervisor: supervisor.start("outbox", relay.run); yield`.
     """
 
     def __init__(self) -> None:
@@ -45,7 +44,7 @@ class Supervisor:
         if self.failure is not None:
             raise RuntimeError("Background work has ended.") from self.failure
 
-    async def __aenter__(self) -> Supervisor:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

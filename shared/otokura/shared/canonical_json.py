@@ -1,7 +1,7 @@
 """RFC 8785 canonical JSON at the speed of the standard library's encoder.
 
-For values of strings, integers, booleans, null, lists and objects with ASCII keys, `json` with sorted keys and
-no spaces writes exactly the canonical form: it escapes what RFC 8785 §3.2.2.2 says and nothing else, and
+For values of strings, integers, booleans, null, lists and objects with ASCII keys, `json` with sorted keys
+and no spaces writes exactly the canonical form: it escapes what RFC 8785 §3.2.2.2 says and nothing else, and
 ASCII sorts the same by code point and by UTF-16 unit (§3.2.3). Only floats and other keys need `rfc8785`,
 which is pure Python and about ten times slower. A property test holds the two equal.
 """
@@ -30,11 +30,11 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     if kind is str or kind is bool or value is None:
         return True
     if kind is int:
-        return -_LARGEST <= value <= _LARGEST
+        return -_LARGEST <= cast("int", value) <= _LARGEST
     if kind is dict:
         members = cast("dict[Any, Any]", value)
         return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in members.items())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -19,6 +19,7 @@ from otokura.shared.events import EventData
 
 E = TypeVar("E", bound=EventData)
 JSON = b"application/json"
+KafkaRecord: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Envelope:
 
     event_id: UUID
     source: str
-    type: str
+    event_type: str
     time: datetime
     data: bytes
 
@@ -51,7 +52,9 @@ class Envelope:
             return model.model_validate_json(self.data)
         except ValidationError as error:
             problems = ((".".join(map(str, e["loc"])), e["type"]) for e in error.errors(include_input=False))
-            raise Poison(f"{self.type}: " + "; ".join(f"{at}: {kind}" for at, kind in problems)) from None
+            raise Poison(
+                f"{self.event_type}: " + "; ".join(f"{at}: {kind}" for at, kind in problems)
+            ) from None
 
 
 def encode(event: EventData, event_id: UUID, source: str, time: datetime) -> Record:
@@ -67,7 +70,7 @@ def encode(event: EventData, event_id: UUID, source: str, time: datetime) -> Rec
     )
 
 
-def encode_json(  # noqa: PLR0913 - the attributes of a CloudEvent
+def encode_json(
     *, topic: str, key: str, event_type: str, event_id: UUID, source: str, time: datetime, data: bytes
 ) -> Record:
     """An event whose data is JSON already, as a Kafka record."""
@@ -82,7 +85,7 @@ def encode_json(  # noqa: PLR0913 - the attributes of a CloudEvent
     return Record(str(topic), key.encode(), headers, data)
 
 
-def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def read_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
     """The type alone, for skipping what nobody subscribed to; None when there is no readable one."""
     for name, value in headers:
         if name == "ce_type":
@@ -90,7 +93,7 @@ def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
     return None
 
 
-def decode(record: ConsumerRecord[bytes | None, bytes | None]) -> Envelope:
+def decode(record: KafkaRecord) -> Envelope:
     """The envelope of a received record.
 
     Raises:

@@ -3,7 +3,7 @@
 The effect of an event and the note that it was handled are one database transaction; the offset is
 committed after it. A repeat finds the note and does nothing. What a handler raises decides what follows:
 
-- `Unavailable` (and a database that is away): wait, without end; nothing after it in its partition is touched.
+- `Unavailable` (and a database that is away): wait, without end; its partition stands still meanwhile.
 - `Poison`, `IntegrityError`, or a record that is no event: to `<topic>.dlq` at once.
 - anything else, `Retryable` among it: again, a bounded number of times, then to `<topic>.dlq`.
 
@@ -17,12 +17,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from otokura.shared.cloudevents import KafkaRecord
 from otokura.shared.consumer_handling import (
     EventContext,
     RecordHandler,
@@ -137,8 +139,9 @@ class Consumer:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            batches: dict[TopicPartition, list[ConsumerRecord[bytes | None, bytes | None]]]
-            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            batches = cast(
+                "dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(timeout_ms=POLL_MS)
+            )
             self._watchdog.alive = True
             for partition, records in batches.items():
                 worker = self._workers.get(partition)
@@ -162,16 +165,20 @@ class Consumer:
             await asyncio.sleep(_PRUNE_SECONDS)
 
 
-class _Listener(ConsumerRebalanceListener):
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
     """Holds no lock that the poll loop takes: aiokafka's documentation warns of the deadlock."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - may be async
+        self, revoked: Sequence[TopicPartition]
+    ) -> None:
         await self._consumer.release(list(revoked))
 
-    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - may be async
+        self, assigned: Sequence[TopicPartition]
+    ) -> None:
         by_topic: dict[str, list[int]] = defaultdict(list)
         for partition in assigned:
             by_topic[partition.topic].append(partition.partition)

@@ -6,17 +6,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from aiokafka import ConsumerRecord
-from sqlalchemy import column, delete, func
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.shared.cloudevents import Envelope, Record, decode, event_type
+from otokura.shared.cloudevents import Envelope, KafkaRecord, Record, decode, read_type
 from otokura.shared.database import Database
 from otokura.shared.errors import IntegrityError, OtokuraError, Poison, Unavailable
 from otokura.shared.events import EventData
@@ -27,7 +26,7 @@ from otokura.shared.topics import dead_letter_topic
 
 HEADER = "x-otokura-"
 """Prefix of the headers that a dead letter has in addition to its own."""
-_KEPT = timedelta(days=30)
+_KEPT_DAYS = 30
 _LONGEST_ERROR = 500
 
 DEAD_LETTERS = counter(
@@ -36,8 +35,6 @@ DEAD_LETTERS = counter(
 HANDLED = counter("otokura_consumer_events_total", "Records seen, by outcome.", ("topic", "outcome"))
 
 log = structlog.stdlib.get_logger(__name__)
-
-KafkaRecord = ConsumerRecord[bytes | None, bytes | None]
 
 
 class Stalled(Exception):  # noqa: N818 - a state; the process ends with it
@@ -73,7 +70,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Backoff: `first`, doubled each time up to `longest` seconds; `attempts` bounds what is not `Unavailable`."""
+    """Backoff: `first` seconds, doubled up to `longest`; `attempts` bounds all but `Unavailable`."""
 
     attempts: int = 6
     first: float = 0.25
@@ -81,7 +78,7 @@ class Retries:
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt, counted from 1."""
-        return min(self.first * 2 ** min(attempt - 1, 30), self.longest)
+        return min(self.first * float(1 << min(attempt - 1, 30)), self.longest)
 
 
 class RecordHandler:
@@ -110,7 +107,7 @@ class RecordHandler:
             record: as it was received.
             waiting: told True while something that is away is waited for, and False afterwards.
         """
-        kind = event_type(record.headers)
+        kind = read_type(record.headers)
         if kind is not None and kind not in self._subscriptions:
             HANDLED.labels(record.topic, "passed-over").inc()
             return
@@ -130,7 +127,7 @@ class RecordHandler:
                 return await self._apply(record, envelope, attempt)
             except Unavailable as error:
                 waits += 1
-                log.warning("consumer.waiting", **_place(record), type=envelope.type, error=str(error))
+                log.warning("consumer.waiting", **_place(record), type=envelope.event_type, error=str(error))
                 waiting(True)
                 await asyncio.sleep(self._retries.delay(waits))
                 waiting(False)
@@ -139,7 +136,9 @@ class RecordHandler:
             except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the partition
                 if attempt >= self._retries.attempts:
                     return await self._bury(record, error, attempt, waiting)
-                log.warning("consumer.retrying", **_place(record), type=envelope.type, error=_describe(error))
+                log.warning(
+                    "consumer.retrying", **_place(record), type=envelope.event_type, error=_describe(error)
+                )
                 await asyncio.sleep(self._retries.delay(attempt))
                 attempt += 1
 
@@ -148,25 +147,27 @@ class RecordHandler:
         context = EventContext(
             envelope.event_id,
             envelope.source,
-            envelope.type,
+            envelope.event_type,
             envelope.time,
             record.topic,
             record.partition,
             record.offset,
             attempt,
         )
-        subscriptions = self._subscriptions[envelope.type]
+        subscriptions = self._subscriptions[envelope.event_type]
         event = envelope.parse(subscriptions[0].model)
         async with self._database.session() as session:
-            note = insert(ProcessedEvent).values(consumer_group=self._group, event_id=envelope.event_id)
-            fresh = await (await session.connection()).execute(
-                note.on_conflict_do_nothing().returning(column("event_id"))
-            )
-            if fresh.first() is None:
+            if not await self._note(session, envelope.event_id):
                 return "repeated"
             for subscription in subscriptions:
                 await subscription.handler(session, event, context)
         return "handled"
+
+    async def _note(self, session: AsyncSession, event_id: UUID) -> bool:
+        """Notes the event as handled; False when it was already. Waits for another transaction's note."""
+        note = insert(ProcessedEvent).values(consumer_group=self._group, event_id=event_id)
+        done = await session.exec(note.on_conflict_do_nothing())
+        return done.rowcount == 1
 
     async def _bury(
         self, record: KafkaRecord, error: Exception, attempts: int, waiting: Callable[[bool], None]
@@ -221,5 +222,5 @@ def _place(record: KafkaRecord) -> dict[str, Any]:
 async def prune_processed(database: Database) -> None:
     """Forgets notes older than any repeat can be: longer than topics keep their records."""
     async with database.session() as session:
-        noted_at = column("processed_at")
-        await session.exec(delete(ProcessedEvent).where(noted_at < func.now() - _KEPT))
+        old = text("processed_at < now() - make_interval(days => :days)").bindparams(days=_KEPT_DAYS)
+        await session.exec(delete(ProcessedEvent).where(old))

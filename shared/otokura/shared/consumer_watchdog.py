@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,13 +18,21 @@ from otokura.shared.errors import Unavailable
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.metrics import gauge
 from otokura.shared.offsets import Standing, partitions_of, standings
-from otokura.shared.partition_worker import PartitionWorker
 
 _LOOKS_PER_STALL = 6
 
 LAG = gauge("otokura_consumer_lag_count", "Records that wait to be handled.", ("topic", "partition"))
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Waiter(Protocol):
+    """Whoever handles a partition's records, and whether it waits for something that is away."""
+
+    @property
+    def waiting(self) -> bool:
+        """Standing still is no stall while this is true."""
+        ...
 
 
 class Watchdog:
@@ -46,9 +55,7 @@ class Watchdog:
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
         self.alive = False
 
-    async def run(
-        self, consumer: AIOKafkaConsumer, workers: Mapping[TopicPartition, PartitionWorker]
-    ) -> None:
+    async def run(self, consumer: AIOKafkaConsumer, workers: Mapping[TopicPartition, Waiter]) -> None:
         """Looks again and again.
 
         Raises:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from otokura.shared.cloudevents import Record
-from otokura.shared.consumer_handling import HEADER, KafkaRecord
+from otokura.shared.cloudevents import KafkaRecord, Record
+from otokura.shared.consumer_handling import HEADER
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.offsets import committed_offsets, end_offsets, partitions_of, plain_consumer
 from otokura.shared.producer import Producer
@@ -104,7 +105,8 @@ async def _waiting(
     ends = await end_offsets(consumer, starts)
     left = {partition for partition, end in ends.items() if starts[partition] < end}
     while left:
-        for partition, records in (await consumer.getmany(*left, timeout_ms=500)).items():
+        found = cast("dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(*left, timeout_ms=500))
+        for partition, records in found.items():
             for record in records:
                 if record.offset < ends[partition]:
                     yield record

@@ -1,4 +1,4 @@
-"""Kafka, as the services use it: settings, topics, a producer that waits for acknowledgements, CloudEvents."""
+"""Kafka, as the services use it: settings, topics, a producer that knows what is acknowledged, events."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class MessagingTable(SQLModel, registry=registry()):
 class OutboxRow(MessagingTable, table=True):
     """An event, or a draft of an audit entry, that was committed together with the state it tells of."""
 
-    __tablename__ = "outbox"
+    __tablename__ = "outbox"  # pyright: ignore[reportAssignmentType] - as SQLModel documents it
     __table_args__ = (Index("ix_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),)
 
     id: int | None = Field(
@@ -43,7 +43,7 @@ class OutboxRow(MessagingTable, table=True):
 class ProcessedEvent(MessagingTable, table=True):
     """An event whose effect is committed, by consumer group."""
 
-    __tablename__ = "processed_events"
+    __tablename__ = "processed_events"  # pyright: ignore[reportAssignmentType] - as SQLModel documents it
 
     consumer_group: str = Field(sa_type=Text, primary_key=True)
     event_id: UUID = Field(primary_key=True)

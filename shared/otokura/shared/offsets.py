@@ -6,9 +6,10 @@ The end is taken from the high-water mark of a fetch: on Tansu's S3 storage List
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -37,7 +38,7 @@ class Standing:
 @asynccontextmanager
 async def plain_consumer(
     settings: KafkaSettings, group: str | None = None
-) -> AsyncIterator[AIOKafkaConsumer]:
+) -> AsyncGenerator[AIOKafkaConsumer, None]:
     """A consumer that is assigned partitions by hand.
 
     Raises:
@@ -100,7 +101,7 @@ async def end_offsets(
         if asyncio.get_running_loop().time() > deadline:
             raise Unavailable("The message broker does not answer; try again shortly.")
         await asyncio.sleep(_FETCH_WAIT_MS / 2000)
-    return {partition: consumer.highwater(partition) for partition in starts}
+    return {partition: cast("int", consumer.highwater(partition)) for partition in starts}
 
 
 async def standings(

@@ -9,7 +9,7 @@ state's row is written (and so locked) in the same transaction, which is what an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -130,14 +130,12 @@ class OutboxRelay:
             await asyncio.sleep(_RETRY_SECONDS)
 
     @asynccontextmanager
-    async def _leadership(self) -> AsyncIterator[AsyncConnection]:
+    async def _leadership(self) -> AsyncGenerator[AsyncConnection, None]:
         """The connection that holds the lock. All work goes over it: without the lock nothing is marked."""
         async with self._database.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             try:
-                while not await connection.scalar(
-                    text("SELECT pg_try_advisory_lock(:key)"), {"key": RELAY_LOCK}
-                ):
+                while not await self._try_lock(connection):  # noqa: ASYNC110 - only asking tells
                     await asyncio.sleep(_POLL_SECONDS)
                 await self._listen(connection)
                 log.info("outbox.leading", source=self._source)
@@ -146,10 +144,18 @@ class OutboxRelay:
                 # Not back into the pool: closing it is what gives the lock and the listening up.
                 await connection.invalidate()
 
+    async def _try_lock(self, connection: AsyncConnection) -> bool:
+        locked = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RELAY_LOCK})
+        return bool(locked)
+
     async def _listen(self, connection: AsyncConnection) -> None:
-        driver = cast("asyncpg.Connection[Any]", (await connection.get_raw_connection()).driver_connection)
-        await driver.add_listener(CHANNEL, lambda *_: self._wake.set())
-        driver.add_termination_listener(lambda *_: self._wake.set())
+        driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+
+        def wake(*_: object) -> None:
+            self._wake.set()
+
+        await driver.add_listener(CHANNEL, wake)
+        driver.add_termination_listener(wake)
 
     async def _relay(self, connection: AsyncConnection) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from otokura.shared.consumer_handling import KafkaRecord, RecordHandler
+from otokura.shared.cloudevents import KafkaRecord
+from otokura.shared.consumer_handling import RecordHandler
 
 MAX_PENDING_RECORDS = 1_000
 MAX_PENDING_BYTES = 8 << 20

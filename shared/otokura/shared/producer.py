@@ -9,9 +9,11 @@ away. And a send that is never answered ends (an idempotent aiokafka producer wa
 from __future__ import annotations
 
 import asyncio
+from asyncio import Future
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -36,8 +38,7 @@ _java_partitioner = DefaultPartitioner()
 @lru_cache(maxsize=4096)
 def _partition_of(key: bytes, partitions: tuple[int, ...]) -> int:
     """The partition that the Java client would choose; murmur2 in Python is slow and keys repeat."""
-    chosen: int = _java_partitioner(key, partitions, partitions)
-    return chosen
+    return cast("int", _java_partitioner(key, partitions, partitions))
 
 
 class Producer:
@@ -137,8 +138,8 @@ class Producer:
                     headers=records[end].headers,
                 ):
                     end += 1
-                acknowledgement = await producer.send_batch(batch, topic, partition=partition)
-                await asyncio.wait_for(acknowledgement, _ACK_TIMEOUT_SECONDS)
+                sent = cast("Future[Any]", await producer.send_batch(batch, topic, partition=partition))
+                await asyncio.wait_for(sent, _ACK_TIMEOUT_SECONDS)
                 done = end
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("kafka.not_acknowledged", topic=topic, partition=partition, error=repr(error))
@@ -157,8 +158,9 @@ class Producer:
     async def _close(self, producer: AIOKafkaProducer) -> None:
         # stop() waits for whatever was not sent, for ever when the producer is idempotent and the broker
         # away. Failing those batches is the one way to a clean stop, and aiokafka has no public one.
-        producer._message_accumulator.fail_all(KafkaError("The producer is closing"))  # noqa: SLF001
+        accumulator = producer._message_accumulator  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        accumulator.fail_all(KafkaError("The producer is closing"))
         try:
             await asyncio.wait_for(producer.stop(), _CLOSE_TIMEOUT_SECONDS)
-        except Exception:  # noqa: BLE001 - it is being thrown away, whatever state it is in
+        except Exception:
             log.warning("kafka.producer_close_failed", exc_info=True)

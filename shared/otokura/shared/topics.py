@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -38,7 +39,7 @@ def dead_letter_topic(topic: str) -> str:
 
 
 @asynccontextmanager
-async def admin_client(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(settings: KafkaSettings) -> AsyncGenerator[AIOKafkaAdminClient, None]:
     """An administration client.
 
     Raises:
@@ -66,8 +67,8 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
         missing = sorted({str(topic) for topic in topics} - set(await client.list_topics()))
         if not missing:
             return
-        answer = await client.create_topics([_new_topic(settings, name) for name in missing])
-        for name, code, *_ in answer.topic_errors:
+        answer: Any = await client.create_topics([_new_topic(settings, name) for name in missing])
+        for name, code, *_ in cast("list[tuple[str, int, str]]", answer.topic_errors):
             error = for_code(code)
             # Another replica may have been faster.
             if code and error is not TopicAlreadyExistsError:
@@ -111,6 +112,7 @@ async def check_strength(settings: KafkaSettings, topic: str = Topic.AUDIT) -> N
 
 async def _min_insync(client: AIOKafkaAdminClient, topic: str) -> int:
     wanted = "min.insync.replicas"
-    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {wanted: None})])
-    values = [e[1] for answer in answers for found in answer.resources for e in found[4] if e[0] == wanted]
-    return int(values[0]) if values and values[0] else 1
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {wanted: None})
+    answers = cast("list[Any]", await client.describe_configs([resource]))
+    entries = cast("list[tuple[str, str]]", answers[0].resources[0][4]) if answers else []
+    return next((int(entry[1]) for entry in entries if entry[0] == wanted), 1)
