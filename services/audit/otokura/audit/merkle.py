@@ -103,6 +103,14 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
     return path[::-1]
 
 
+def climb(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """The root that the audit path of leaf `index` leads to."""
+    result = leaf
+    for span, sibling in zip(inclusion_spans(index, size), path, strict=True):
+        result = node_hash(result, sibling) if span.start > index else node_hash(sibling, result)
+    return result
+
+
 def consistency_spans(old: int, new: int) -> list[Span]:
     """The subtrees that prove the tree of `old` to be a prefix of the tree of `new` (RFC 6962 §2.1.2)."""
     if not 0 <= old <= new:

@@ -1,0 +1,110 @@
+"""The service: its connections, its background work, its routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import cache
+
+from fastapi import FastAPI
+
+from otokura.audit import api, public
+from otokura.audit.handlers import LogConsumer
+from otokura.audit.notes import Signer
+from otokura.audit.progress import Progress
+from otokura.audit.publisher import Publisher
+from otokura.audit.settings import Settings
+from otokura.audit.shelf import Shelf
+from otokura.audit.source_keys import SourceKeys
+from otokura.audit.state import State
+from otokura.audit.watch import Watch
+from otokura.shared.audit import AuditWriter, read_signing_key
+from otokura.shared.background import Supervisor
+from otokura.shared.consumer import Consumer
+from otokura.shared.database import Database, migrate
+from otokura.shared.directory import Directory, handlers
+from otokura.shared.health import Readiness
+from otokura.shared.http import create_api
+from otokura.shared.kafka import producer
+from otokura.shared.objects import ObjectStore
+from otokura.shared.outbox import OutboxRelay
+
+GROUP = "otokura-audit"
+"""Of the directory's consumer; the log's has a group of its own, `handlers.GROUP`."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI app; nothing connects before its lifespan begins."""
+    return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=[api.router, public.router])
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Opens everything, runs the background work, closes everything in the opposite order."""
+    settings: Settings = app.state.settings
+    await migrate(settings.database_url, "otokura.audit.migrations")
+    async with AsyncExitStack() as stack:
+        entries, events = producer(settings), producer(settings)
+        stack.push_async_callback(entries.stop)
+        stack.push_async_callback(events.stop)
+        key = read_signing_key(settings.audit_signing_key_file)
+        state = _open(stack, settings, AuditWriter(entries, settings.service, key))
+        await state.writer.start()
+        stack.push_async_callback(state.writer.stop)
+        app.state.audit = state
+        app.state.authenticator = state.directory.authenticator(settings)
+        supervisor = await stack.enter_async_context(Supervisor())
+        _work(
+            supervisor,
+            app.state.readiness,
+            state,
+            OutboxRelay(state.database, events, state.writer, state.writer.source),
+        )
+        yield
+
+
+def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter) -> State:
+    database = Database(settings.database_url, application_name="otokura-audit")
+    stack.push_async_callback(database.close)
+    store = ObjectStore.from_settings(settings)
+    stack.push_async_callback(store.close)
+    shelf = Shelf(store, settings.log_bucket, timedelta(days=settings.lock_days))
+    return State(settings, database, Directory(database), shelf, signer_of(settings), writer)
+
+
+def signer_of(settings: Settings) -> Callable[[int], Signer]:
+    """The signer of each shard: one key, a name for each year."""
+    key = read_signing_key(settings.log_signing_key_file)
+
+    @cache
+    def signer(year: int) -> Signer:
+        return Signer(f"{settings.log_origin}/{year}", key)
+
+    return signer
+
+
+def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: OutboxRelay) -> None:
+    settings, database = state.settings, state.database
+    progress = Progress()
+    publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
+    keys = SourceKeys.read(settings.source_keys_file)
+    consumer = LogConsumer(settings, database, keys, progress, publisher.wake)
+    watch = Watch(
+        database,
+        progress,
+        patience=timedelta(seconds=settings.gap_seconds),
+        silence=timedelta(seconds=settings.silence_seconds),
+    )
+    supervisor.start("audit-writer", state.writer.failed)
+    supervisor.start("outbox", relay.run)
+    supervisor.start("tenants", Consumer(settings, GROUP, database, handlers()).run)
+    supervisor.start("log", consumer.run)
+    supervisor.start("publisher", publisher.run)
+    supervisor.start("watch", watch.run)
+    readiness.add("database", database.ping)
+    readiness.add("store", state.shelf.check)
+    readiness.add("entries", state.writer.check)
+    readiness.add("log", consumer.check)
+    readiness.add("publisher", publisher.check)
+    readiness.add("work", supervisor.check)

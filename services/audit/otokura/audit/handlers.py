@@ -1,0 +1,207 @@
+"""Consumes `otokura.audit`: many messages a transaction, offsets after the commit.
+
+Effects: entries are sequenced, the numbers of their sources noted, alerts raised for what is not believed.
+An entry's id is unique in the log, so that a batch that comes again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from sqlalchemy.exc import IntegrityError as UniqueViolation
+
+from otokura.audit import repository, sequencer
+from otokura.audit.batches import Batch, Message, Rejected, read_batch
+from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
+from otokura.audit.progress import Progress
+from otokura.audit.source_keys import SourceKeys
+from otokura.shared.consumer import FETCH_WAIT_MS, POLL_MS, Stalled
+from otokura.shared.consumer_handling import dead_letter
+from otokura.shared.consumer_watchdog import Watchdog
+from otokura.shared.database import Database
+from otokura.shared.errors import Unavailable
+from otokura.shared.events import AuditAlerted, Topic
+from otokura.shared.kafka import KafkaSettings, Producer, Record, dead_letter_topic, ensure_topics
+from otokura.shared.logs import get_logger
+
+GROUP = "otokura-audit-log"
+MAX_BATCH = 1000
+STALL_SECONDS = 120.0
+TOPICS = [Topic.AUDIT, dead_letter_topic(Topic.AUDIT)]
+_RETRY_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+Messages = Mapping[TopicPartition, Sequence[Message]]
+
+
+class LogConsumer:
+    """Feeds the log.
+
+    Args:
+        settings: where the broker is.
+        database: the service's own.
+        keys: whose signatures are believed.
+        progress: told how far this consumer is.
+        sequenced: called after each commit that added entries.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        database: Database,
+        keys: SourceKeys,
+        progress: Progress,
+        sequenced: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._keys = keys
+        self._progress = progress
+        self._sequenced = sequenced
+        self._producer = Producer(settings)
+        self._watchdog = Watchdog(settings, GROUP, [Topic.AUDIT], STALL_SECONDS)
+        self._workers: dict[TopicPartition, LogConsumer] = {}
+        self.waiting = False
+        """Whether the database or the broker is waited for: standing still is no stall then."""
+
+    async def run(self) -> None:
+        """Consumes until it is cancelled; the broker and the database may come and go.
+
+        Raises:
+            Stalled: there is lag and nothing moves; only a new process helps.
+        """
+        try:
+            while True:
+                try:
+                    await ensure_topics(self._settings, TOPICS)
+                    await self._session()
+                except (KafkaError, Unavailable, OSError) as error:
+                    log.warning("audit consumer interrupted", error=error)
+                self._progress.lost()
+                await asyncio.sleep(_RETRY_SECONDS)
+        finally:
+            await self._producer.stop()
+
+    async def check(self) -> None:
+        """Readiness.
+
+        Raises:
+            Unavailable: the consumer is not, or not yet, a member of its group.
+        """
+        if not self._watchdog.alive:
+            raise Unavailable("The audit consumer has not joined its group.")
+
+    async def _session(self) -> None:
+        consumer = AIOKafkaConsumer(
+            Topic.AUDIT,
+            bootstrap_servers=self._settings.kafka_bootstrap,
+            group_id=GROUP,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+        try:
+            await consumer.start()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watchdog.run(consumer, self._workers))
+                await self._poll(consumer)
+        except* (Stalled, KafkaError, Unavailable, OSError) as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self._watchdog.alive = False
+            await consumer.stop()
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
+            self._workers.update(dict.fromkeys(messages, self))
+            self._watchdog.alive = True
+            if messages:
+                await self._take(consumer, messages)
+            await self._progress.observe(consumer, datetime.now(UTC))
+
+    async def _take(self, consumer: AIOKafkaConsumer, messages: Messages) -> None:
+        """Applies and commits; when something is away, goes back, so that the loop keeps polling."""
+        try:
+            batch = await self.apply([message for part in messages.values() for message in part])
+            await self._producer.send(*(_dead_letter(rejected) for rejected in batch.rejected))
+        except Unavailable as error:
+            log.warning("audit batch postponed", error=error)
+            self.waiting = True
+            self._progress.lost()
+            await asyncio.sleep(_RETRY_SECONDS)
+            _rewind(consumer, messages)
+            return
+        self.waiting = False
+        try:
+            await consumer.commit({tp: part[-1].offset + 1 for tp, part in messages.items()})
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partition moved to another replica: it will take these again, and find them known.
+            log.warning("audit offsets not committed", error=error)
+
+    async def apply(self, messages: Sequence[Message]) -> Batch:
+        """Makes a batch part of the log, in one transaction.
+
+        Raises:
+            Unavailable: the database is away; nothing happened.
+        """
+        batch = await asyncio.to_thread(read_batch, messages, self._keys)
+        try:
+            fresh = await self._write(batch)
+        except UniqueViolation:
+            # Another replica sequenced one of them in the shard of another year; now it is known.
+            fresh = await self._write(batch)
+        SEQUENCED.inc(fresh)
+        REPEATED.inc(len(batch.prepared) - fresh)
+        REJECTED.inc(len(batch.rejected))
+        if fresh:
+            self._sequenced()
+        return batch
+
+    async def _write(self, batch: Batch) -> int:
+        now = datetime.now(UTC)
+        async with self._database.session() as session:
+            for rejected in batch.rejected:
+                alert, key = _alert(rejected, now)
+                if await repository.raise_alert(session, alert, key):
+                    ALERTS.labels(alert.kind).inc()
+                    log.error(
+                        "audit message rejected", source=rejected.source, reason=rejected.reason, key=key
+                    )
+            if batch.news:
+                await repository.note_sources(session, batch.news, now)
+            if not batch.prepared:
+                return 0
+            return await sequencer.append(session, now.year, batch.prepared)
+
+
+def _alert(rejected: Rejected, now: datetime) -> tuple[AuditAlerted, str]:
+    message = rejected.message
+    key = f"{message.topic}/{message.partition}/{message.offset}"
+    detail = {
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "reason": rejected.reason,
+    }
+    kind = "bad-signature" if rejected.forged else "integrity"
+    return AuditAlerted(kind=kind, source=rejected.source or message.topic, detail=detail, at=now), key
+
+
+def _dead_letter(rejected: Rejected) -> Record:
+    """Kept beside the alert: once a key that was missing is known, `otokura dlq replay` brings it back."""
+    return dead_letter(rejected.message, GROUP, rejected.reason, attempts=1)
+
+
+def _rewind(consumer: AIOKafkaConsumer, messages: Messages) -> None:
+    assigned = consumer.assignment()
+    for tp, batch in messages.items():
+        if tp in assigned:
+            consumer.seek(tp, batch[0].offset)

@@ -1,0 +1,104 @@
+"""The tables of the log. A row of `entries` is what PostgreSQL sequenced; tiles are made from these alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class Table(SQLModel, registry=registry()):
+    """Base of this service's tables: metadata of their own."""
+
+
+class Shard(Table, table=True):
+    """One log: one year. Its row is the tree's state, changed by compare-and-set only."""
+
+    __tablename__ = "log_shards"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    shard: int = Field(primary_key=True, sa_type=SmallInteger)
+    """The year."""
+    size: int = Field(sa_type=BigInteger)
+    """Entries sequenced."""
+    peaks: bytes = Field(sa_type=LargeBinary)
+    """`merkle.Frontier.peaks` at `size`, one after another, 32 bytes each."""
+    signed_size: int = Field(default=0, sa_type=BigInteger)
+    """The largest tree that was ever signed; never shrinks."""
+    signed_root: bytes | None = Field(default=None, sa_type=LargeBinary)
+    published_size: int = Field(default=0, sa_type=BigInteger)
+    """Tiles, bundles and checkpoint of this size are in the bucket."""
+
+
+class Entry(Table, table=True):
+    """One leaf, and what it commits to."""
+
+    __tablename__ = "entries"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+    __table_args__ = (
+        Index("entries_by_tenant", "tenant_id", "shard", "index"),
+        Index("entries_by_reader", "tenant_id", "reader", "shard", "index"),
+        Index("entries_by_call", "tenant_id", "call_id", "shard", "index"),
+        Index("entries_by_action", "tenant_id", "action", "shard", "index"),
+        Index("entries_by_source", "source", "seq"),
+    )
+
+    shard: int = Field(primary_key=True, sa_type=SmallInteger)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_id: UUID = Field(unique=True)
+    source: str = Field(sa_type=Text)
+    seq: int = Field(sa_type=BigInteger)
+    time: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    tenant_id: UUID | None
+    action: str = Field(sa_type=Text)
+    reader: str | None = Field(sa_type=Text)
+    call_id: UUID | None
+    leaf: bytes = Field(sa_type=LargeBinary)
+    """Canonical JSON: public."""
+    salt: bytes | None = Field(sa_type=LargeBinary)
+    recorded: bytes | None = Field(sa_type=LargeBinary)
+    """The entry with its signature, canonical JSON: private. It and the salt may go, the leaf may not."""
+
+
+class TileNode(Table, table=True):
+    """The hash of a full tile: level L, number n is the root over tile n of level L - 1."""
+
+    __tablename__ = "tile_nodes"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    shard: int = Field(primary_key=True, sa_type=SmallInteger)
+    level: int = Field(primary_key=True, sa_type=SmallInteger)
+    index: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: bytes = Field(sa_type=LargeBinary)
+
+
+class Source(Table, table=True):
+    """One instance of a service, and which of its numbers have come."""
+
+    __tablename__ = "sources"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    source: str = Field(primary_key=True, sa_type=Text)
+    partition: int
+    """Of the audit topic, where its messages come from: who consumes that, watches the source."""
+    high: int = Field(default=0, sa_type=BigInteger)
+    gaps: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]], sa_type=JSONB)
+    heard_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    closed: bool = False
+    silence_alerted: bool = False
+
+
+class Alert(Table, table=True):
+    """Something that an auditor must look at; each is reported once."""
+
+    __tablename__ = "alerts"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+    __table_args__ = (UniqueConstraint("kind", "source", "key", name="alerts_once"),)
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    key: str = Field(sa_type=Text)
+    """Tells two alerts of one kind and source apart, and one that is found again from a new one."""
+    detail: dict[str, Any] = Field(sa_type=JSONB)
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

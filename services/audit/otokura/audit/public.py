@@ -1,0 +1,85 @@
+"""`/log`: what anybody may read, as C2SP tlog-tiles describes it. Served from the bucket, byte by byte."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from otokura.audit import repository, service
+from otokura.audit.errors import NoSuchShard, NoSuchTile
+from otokura.audit.shelf import BINARY, TEXT
+from otokura.audit.state import State, current
+from otokura.audit.tiles import TILE_WIDTH, Tile, cut, parse_path
+from otokura.audit.views import ShardList, ShardView
+from otokura.shared.errors import IntegrityError, NotFound, Unavailable
+from otokura.shared.problems import responses
+
+Current = Annotated[State, Depends(current)]
+Year = Annotated[int, Path(ge=2000, le=9999, description="The shard.")]
+
+FOREVER = "public, max-age=31536000, immutable"
+A_MOMENT = "public, max-age=1"
+
+router = APIRouter(prefix="/log", tags=["public log"], responses=responses(NotFound, Unavailable))
+
+
+@router.get("")
+async def list_shards(state: Current) -> ShardList:
+    """The logs of this service, oldest first."""
+    async with state.database.session() as session:
+        shards = await repository.shards(session)
+    items = [
+        ShardView(
+            shard=shard.shard,
+            origin=state.signer(shard.shard).origin,
+            key=state.signer(shard.shard).vkey,
+            size=shard.published_size,
+        )
+        for shard in shards
+        if shard.published_size
+    ]
+    return ShardList(items=items)
+
+
+@router.get("/{shard}/checkpoint")
+async def read_checkpoint(shard: Year, state: Current) -> Response:
+    """The newest signed checkpoint."""
+    try:
+        note = await state.shelf.read(shard, "checkpoint")
+    except NotFound:
+        raise NoSuchShard(f"Nothing is published in shard {shard}.") from None
+    return Response(note, media_type=TEXT, headers={"Cache-Control": A_MOMENT})
+
+
+@router.get("/{shard}/key")
+async def read_key(shard: Year, state: Current) -> Response:
+    """The log's public key, as a vkey."""
+    await service.known_shard(state, shard)
+    return Response(state.signer(shard).vkey + "\n", media_type=TEXT, headers={"Cache-Control": A_MOMENT})
+
+
+@router.get("/{shard}/tile/{path:path}")
+async def read_tile(shard: Year, path: str, state: Current) -> Response:
+    """A tile (`tile/<L>/<N>[.p/<W>]`) or a bundle of entries (`tile/entries/<N>[.p/<W>]`)."""
+    tile = parse_path(f"tile/{path}")
+    if tile is None:
+        raise NoSuchTile("The path is not tile/<L>/<N>[.p/<W>] or tile/entries/<N>[.p/<W>].")
+    data = await _tile_bytes(state, shard, tile)
+    return Response(data, media_type=BINARY, headers={"Cache-Control": FOREVER})
+
+
+async def _tile_bytes(state: State, shard: int, tile: Tile) -> bytes:
+    try:
+        return await state.shelf.read(shard, tile.path())
+    except NotFound:
+        if tile.full:
+            raise NoSuchTile("There is no such tile (yet).") from None
+    # Partial tiles go when their full tile comes: it begins with the same hashes.
+    full = Tile(tile.level, tile.index, TILE_WIDTH)
+    try:
+        return cut(tile, await state.shelf.read(shard, full.path()))
+    except NotFound:
+        raise NoSuchTile("There is no such tile (yet).") from None
+    except ValueError as error:
+        raise IntegrityError(f"{full.path()} of shard {shard} in the bucket is damaged: {error}.") from error

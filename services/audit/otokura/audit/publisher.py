@@ -1,0 +1,181 @@
+"""Publishing: what PostgreSQL committed, repeated as C2SP tiles, bundles and a signed checkpoint.
+
+The files are a function of committed rows, so it does not matter who writes them, or how often. The
+checkpoint comes last, is signed only after the rows are committed and checked against everything signed
+before, and replaces exactly the checkpoint that was read: an appender that slept too long fails there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.audit import repository
+from otokura.audit.checks import check_tree
+from otokura.audit.errors import StaleAppender
+from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
+from otokura.audit.models import Shard
+from otokura.audit.notes import Signer
+from otokura.audit.proofs import Prover
+from otokura.audit.rows import Rows
+from otokura.audit.shelf import Shelf
+from otokura.audit.tiles import Tile, tiles_between
+from otokura.shared.database import Database
+from otokura.shared.errors import IntegrityError, Unavailable
+from otokura.shared.events import AuditAlerted, CheckpointPublished
+from otokura.shared.logs import get_logger
+from otokura.shared.outbox import publish
+
+PUBLISHER_LOCK = 0x6F746F6B_75726110
+"""Advisory lock key: "otokura" and 16. It only spares replicas double work; safety does not rest on it."""
+MAX_STEP = 1 << 14
+"""Entries that one checkpoint adds at most, so that a backlog is published in steps of seconds."""
+_IDLE_SECONDS = 1.0
+_RETRY_SECONDS = 2.0
+_PARALLEL = 8
+
+log = get_logger(__name__)
+
+
+class Publisher:
+    """Publishes whatever is committed and not published.
+
+    Args:
+        database: the service's own.
+        shelf: the bucket.
+        signer: the signer of a shard, by year.
+        interval: seconds between two checkpoints, at least.
+    """
+
+    def __init__(
+        self, database: Database, shelf: Shelf, signer: Callable[[int], Signer], interval: float
+    ) -> None:
+        self._database = database
+        self._shelf = shelf
+        self._signer = signer
+        self._interval = interval
+        self._wake = asyncio.Event()
+        self._distrusted: str | None = None
+
+    def wake(self) -> None:
+        """There is something new."""
+        self._wake.set()
+
+    async def check(self) -> None:
+        """Readiness.
+
+        Raises:
+            IntegrityError: the log contradicts what was signed; nothing more is signed until it does not.
+        """
+        if self._distrusted is not None:
+            raise IntegrityError(self._distrusted)
+
+    async def run(self) -> None:
+        """Publishes for ever; the database and the store may come and go."""
+        while True:
+            try:
+                await self._shelf.open()
+                more = await self.publish_all()
+            except (Unavailable, SQLAlchemyError) as error:
+                log.warning("publication postponed", error=error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                await asyncio.sleep(self._interval)
+                if not more:
+                    await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_IDLE_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return  # another replica may have sequenced something; looking costs one query
+        finally:
+            self._wake.clear()
+
+    async def publish_all(self) -> bool:
+        """One step of every shard that has something new; whether there is more to do."""
+        more = False
+        async with self._database.session() as session:
+            won = text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=PUBLISHER_LOCK)
+            if not await (await session.connection()).scalar(won):
+                return False
+            shards = [
+                shard for shard in await repository.shards(session) if shard.published_size < shard.size
+            ]
+            UNPUBLISHED.set(sum(shard.size - shard.published_size for shard in shards))
+            for shard in shards:
+                more |= await self._try(session, shard)
+        return more
+
+    async def _try(self, session: AsyncSession, shard: Shard) -> bool:
+        try:
+            with PUBLICATION_SECONDS.time():
+                left = await self.publish(session, shard.shard)
+        except StaleAppender:
+            log.info("publication overtaken", shard=shard.shard)
+            return True
+        except IntegrityError as error:
+            await self._distrust(shard, error)
+            return False
+        self._distrusted = None
+        return left > 0
+
+    async def publish(self, session: AsyncSession, year: int) -> int:
+        """Publishes one step of a shard; how many entries are left to publish.
+
+        Args:
+            session: reads rows; nothing is written through it.
+            year: the shard.
+
+        Raises:
+            IntegrityError: rows, signed state and bucket contradict each other; nothing was signed.
+            StaleAppender: another publisher was faster.
+        """
+        signer = self._signer(year)
+        # The bucket first: what is signed is in the database before it can be in the bucket.
+        published = await self._shelf.checkpoint(year, signer)
+        shard = await repository.shard(session, year)
+        size = min(shard.size, max(shard.published_size + MAX_STEP, shard.signed_size))
+        rows = Rows(session, year)
+        root = await check_tree(shard, published, Prover(rows, size))
+        tiles = list(tiles_between(shard.published_size, size))
+        for at in range(0, len(tiles), _PARALLEL):
+            await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
+        await self._record_signed(shard, size, root)
+        note = signer.sign(size, root)
+        await self._shelf.put_checkpoint(year, note, published)
+        await self._record_published(year, size, signer.origin, note)
+        await self._shelf.clean(year, shard.published_size, size)
+        return shard.size - size
+
+    async def _put_tiles(self, rows: Rows, year: int, tiles: list[Tile]) -> None:
+        encoded = [(tile, await rows.encoded(tile)) for tile in tiles]
+        await asyncio.gather(*(self._shelf.put_tile(year, tile, data) for tile, data in encoded))
+
+    async def _record_signed(self, shard: Shard, size: int, root: bytes) -> None:
+        """Before the signature exists, so that no later process can sign anything that contradicts it."""
+        async with self._database.session() as session:
+            if not await repository.record_signed(session, shard.shard, shard.signed_size, size, root):
+                raise StaleAppender
+
+    async def _record_published(self, year: int, size: int, origin: str, note: str) -> None:
+        async with self._database.session() as session:
+            if await repository.record_published(session, year, size):
+                await publish(session, CheckpointPublished(origin=origin, size=size, checkpoint=note))
+
+    async def _distrust(self, shard: Shard, error: IntegrityError) -> None:
+        self._distrusted = error.detail
+        source = f"log/{shard.shard}"
+        now = datetime.now(UTC)
+        alert = AuditAlerted(kind="integrity", source=source, detail={"reason": error.detail}, at=now)
+        async with self._database.session() as session:
+            raised = await repository.raise_alert(session, alert, error.detail)
+        if raised:
+            ALERTS.labels(alert.kind).inc()
+            log.critical("the log contradicts itself; nothing more is signed", shard=shard.shard, error=error)

@@ -1,0 +1,179 @@
+"""The queries of the log: entries for auditors, sources, alerts, and the state of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import or_, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.audit.coverage import Coverage, Gap
+from otokura.audit.errors import NoSuchShard
+from otokura.audit.models import Alert, Entry, Shard, Source
+from otokura.shared.events import AuditAlerted
+from otokura.shared.ids import uuid7
+from otokura.shared.outbox import publish
+
+_GAPS = TypeAdapter(tuple[Gap, ...])
+
+
+@dataclass(frozen=True)
+class EntryFilter:
+    """Which entries of a tenant."""
+
+    reader: str | None = None
+    call_id: UUID | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass
+class News:
+    """What a batch of messages tells of one source."""
+
+    partition: int
+    seqs: list[int] = field(default_factory=list[int])
+    last_seq: int = 0
+    closed: bool = False
+
+
+async def entries(
+    session: AsyncSession,
+    tenant_id: UUID | None,
+    wanted: EntryFilter,
+    before: tuple[int, int] | None,
+    limit: int,
+) -> Sequence[Entry]:
+    """A tenant's entries that match, newest first, from before (shard, index) on."""
+    statement = select(Entry).where(col(Entry.tenant_id).is_not_distinct_from(tenant_id))
+    if wanted.reader is not None:
+        statement = statement.where(Entry.reader == wanted.reader)
+    if wanted.call_id is not None:
+        statement = statement.where(Entry.call_id == wanted.call_id)
+    if wanted.action is not None:
+        statement = statement.where(Entry.action == wanted.action)
+    if wanted.since is not None:
+        statement = statement.where(Entry.time >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(Entry.time < wanted.until)
+    if before is not None:
+        statement = statement.where(tuple_(col(Entry.shard), col(Entry.index)) < before)
+    ordered = statement.order_by(col(Entry.shard).desc(), col(Entry.index).desc()).limit(limit)
+    return (await session.exec(ordered)).all()
+
+
+async def entry(session: AsyncSession, tenant_id: UUID | None, entry_id: UUID) -> Entry | None:
+    """One entry, if it is the tenant's."""
+    found = await session.exec(
+        select(Entry).where(Entry.entry_id == entry_id, col(Entry.tenant_id).is_not_distinct_from(tenant_id))
+    )
+    return found.first()
+
+
+async def shards(session: AsyncSession) -> Sequence[Shard]:
+    """All shards, oldest first."""
+    return (await session.exec(select(Shard).order_by(col(Shard.shard)))).all()
+
+
+async def shard(session: AsyncSession, year: int) -> Shard:
+    """One shard, as it is now.
+
+    Raises:
+        NoSuchShard: there is none of that year.
+    """
+    statement = select(Shard).where(Shard.shard == year).execution_options(populate_existing=True)
+    found = (await session.exec(statement)).first()
+    if found is None:
+        raise NoSuchShard(f"The log has no shard {year}.")
+    return found
+
+
+async def record_signed(session: AsyncSession, year: int, old: int, size: int, root: bytes) -> bool:
+    """Notes the tree that is about to be signed; False when another was signed since `old`."""
+    changed = await (await session.connection()).execute(
+        update(Shard)
+        .where(col(Shard.shard) == year, col(Shard.signed_size) == old, col(Shard.size) >= size)
+        .values(signed_size=size, signed_root=root)
+    )
+    return changed.rowcount == 1
+
+
+async def record_published(session: AsyncSession, year: int, size: int) -> bool:
+    """Notes that everything of `size` is in the bucket; False when that was known."""
+    changed = await (await session.connection()).execute(
+        update(Shard)
+        .where(col(Shard.shard) == year, col(Shard.published_size) < size)
+        .values(published_size=size)
+    )
+    return changed.rowcount == 1
+
+
+async def note_sources(session: AsyncSession, news: Mapping[str, News], now: datetime) -> None:
+    """Adds what was heard to the state of each source."""
+    fresh: list[dict[str, Any]] = [
+        {"source": name, "partition": told.partition, "high": 0, "gaps": [], "heard_at": now,
+         "closed": False, "silence_alerted": False}
+        for name, told in sorted(news.items())
+    ]  # fmt: skip
+    connection = await session.connection()
+    await connection.execute(upsert(Source).on_conflict_do_nothing(), fresh)
+    # In the order of their names: two replicas that hear of the same sources must not wait for each other.
+    ordered = select(Source).where(col(Source.source).in_(news)).order_by(col(Source.source))
+    for source in (await session.exec(ordered.with_for_update())).all():
+        told = news[source.source]
+        coverage = coverage_of(source)
+        for seq in told.seqs:
+            coverage = coverage.see(seq, now)
+        set_coverage(source, coverage.declare(told.last_seq, now))
+        source.partition, source.heard_at, source.silence_alerted = told.partition, now, False
+        source.closed = source.closed or told.closed
+        session.add(source)
+
+
+async def watched_sources(session: AsyncSession, partitions: Collection[int]) -> Sequence[Source]:
+    """Sources of these partitions that may be missing something; locked, those locked by others left out."""
+    statement = (
+        select(Source)
+        .where(col(Source.partition).in_(partitions))
+        .where(or_(col(Source.closed).is_(False), col(Source.gaps) != []))
+        .order_by(col(Source.source))
+    )
+    return (await session.exec(statement.with_for_update(skip_locked=True))).all()
+
+
+def coverage_of(source: Source) -> Coverage:
+    """The numbers of a source."""
+    return Coverage(source.high, _GAPS.validate_python(source.gaps))
+
+
+def set_coverage(source: Source, coverage: Coverage) -> None:
+    """Puts them back."""
+    source.high, source.gaps = coverage.high, _GAPS.dump_python(coverage.gaps, mode="json")
+
+
+async def raise_alert(session: AsyncSession, alert: AuditAlerted, key: str) -> bool:
+    """Keeps an alert and publishes it, unless one of the same kind, source and key was raised before."""
+    values: dict[str, Any] = {
+        "id": uuid7(),
+        "kind": alert.kind,
+        "source": alert.source,
+        "key": key,
+        "detail": alert.detail,
+        "at": alert.at.astimezone(UTC),
+    }
+    connection = await session.connection()
+    inserted = await connection.execute(
+        upsert(Alert).values(values).on_conflict_do_nothing().returning(col(Alert.id))
+    )
+    if inserted.first() is None:
+        return False
+    await publish(session, alert)
+    return True

@@ -1,0 +1,111 @@
+"""Sequencing: PostgreSQL decides which entry has which index.
+
+One transaction inserts the entries, the hashes of the tiles that they fill, and the new state of the tree
+by compare-and-set. What it commits is never changed again; tiles and checkpoints only repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from otokura.audit.leaves import Prepared
+from otokura.audit.merkle import HASH_BYTES, TILE_HEIGHT, Frontier, leaf_hash
+from otokura.audit.models import Entry, Shard, TileNode
+from otokura.shared.errors import IntegrityError
+
+
+def frontier_of(shard: Shard) -> Frontier:
+    """The tree's right edge, as the shard's row holds it.
+
+    Raises:
+        IntegrityError: the row contradicts itself.
+    """
+    peaks = [shard.peaks[at : at + HASH_BYTES] for at in range(0, len(shard.peaks), HASH_BYTES)]
+    try:
+        return Frontier(shard.size, peaks)
+    except ValueError as error:
+        raise IntegrityError(f"The state of shard {shard.shard} is damaged: {error}.") from error
+
+
+async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared]) -> int:
+    """Appends to the shard of `year`, in the session's transaction, the entries that are not in the log yet.
+
+    Args:
+        session: its commit makes the entries part of the log.
+        year: the current year; never goes back behind a shard that exists.
+        prepared: the entries, in order; the same id may come twice.
+
+    Returns:
+        How many were new.
+    """
+    shard = await _lock_shard(session, year)
+    fresh = await _unknown(session, prepared)
+    if not fresh:
+        return 0
+    frontier = frontier_of(shard)
+    first = frontier.size
+    nodes: list[dict[str, Any]] = []
+    for item in fresh:
+        for node, hash_ in frontier.append(leaf_hash(item.leaf)):
+            level = node.height // TILE_HEIGHT
+            nodes.append({"shard": shard.shard, "level": level, "index": node.index, "hash": hash_})
+    connection = await session.connection()
+    rows = [_row(shard.shard, first + offset, item) for offset, item in enumerate(fresh)]
+    await connection.execute(insert(Entry), rows)
+    if nodes:
+        await connection.execute(insert(TileNode), nodes)
+    changed = await connection.execute(
+        update(Shard)
+        .where(col(Shard.shard) == shard.shard, col(Shard.size) == first)
+        .values(size=frontier.size, peaks=b"".join(frontier.peaks))
+    )
+    if changed.rowcount != 1:
+        raise IntegrityError(f"Shard {shard.shard} changed under its lock.")
+    return len(fresh)
+
+
+async def _lock_shard(session: AsyncSession, year: int) -> Shard:
+    """The newest shard, at least that of `year`, made if it is not there; locked until the commit."""
+    latest = (await session.exec(select(Shard.shard).order_by(col(Shard.shard).desc()).limit(1))).first()
+    number = max(year, latest or 0)
+    if number != latest:
+        empty = {"shard": number, "size": 0, "peaks": b"", "signed_size": 0, "published_size": 0}
+        connection = await session.connection()
+        await connection.execute(upsert(Shard).values(empty).on_conflict_do_nothing())
+    locked = select(Shard).where(Shard.shard == number).with_for_update()
+    return (await session.exec(locked.execution_options(populate_existing=True))).one()
+
+
+async def _unknown(session: AsyncSession, prepared: Sequence[Prepared]) -> list[Prepared]:
+    """Those whose id is not in the log yet, each once. Looked up under the shard's lock."""
+    unique = {item.event.entry_id: item for item in reversed(prepared)}
+    found = await session.exec(select(Entry.entry_id).where(col(Entry.entry_id).in_(unique)))
+    known = set(found.all())
+    return [
+        item for item in prepared if item.event.entry_id not in known and unique[item.event.entry_id] is item
+    ]
+
+
+def _row(shard: int, index: int, item: Prepared) -> dict[str, Any]:
+    event = item.event
+    return {
+        "shard": shard,
+        "index": index,
+        "entry_id": event.entry_id,
+        "source": event.source,
+        "seq": event.seq,
+        "time": event.time,
+        "tenant_id": event.tenant_id,
+        "action": event.action,
+        "reader": event.reader,
+        "call_id": event.call_id,
+        "leaf": item.leaf,
+        "salt": item.salt,
+        "recorded": item.recorded,
+    }

@@ -1,0 +1,41 @@
+"""What the audit service reads from its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from otokura.audit.notes import valid_name
+from otokura.shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the audit service."""
+
+    service: ClassVar[str] = "audit"
+    port: int = Field(default=8104, ge=0, le=65535)
+
+    log_signing_key_file: Path
+    """The log's Ed25519 key, PKCS8 PEM."""
+    log_origin: str
+    """The log's name, a scheme-less URL such as `audit.example.jp/log`. Shards are named `<it>/<year>`."""
+    source_keys_file: Path
+    """JSON: by service, base64 of the Ed25519 public key with which it signs its entries."""
+    log_bucket: str = "audit-log"
+    publish_interval_seconds: float = Field(default=0.5, gt=0, le=1)
+    """Between two checkpoints, while there is anything new to publish."""
+    gap_seconds: float = Field(default=30, gt=0)
+    """How long a number may be missing before it is a gap."""
+    silence_seconds: float = Field(default=30, gt=0)
+    """How long a source that did not say `closed` may be silent."""
+    lock_days: int = Field(default=366, ge=1)
+    """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
+
+    @field_validator("log_origin")
+    @classmethod
+    def _names_a_log(cls, value: str) -> str:
+        if not valid_name(value) or "://" in value or value.endswith("/"):
+            raise ValueError("must be a URL without scheme, spaces, plus or a slash at the end")
+        return value

@@ -1,0 +1,150 @@
+"""The log's files in the bucket: `<year>/checkpoint`, `<year>/tile/…`, `<year>/checkpoints/<hour>`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from otokura.audit.checks import Published
+from otokura.audit.errors import StaleAppender
+from otokura.audit.notes import NoteError, Signer
+from otokura.audit.tiles import Tile, tiles_between
+from otokura.shared.errors import IntegrityError, NotFound, PreconditionFailed
+from otokura.shared.logs import get_logger
+from otokura.shared.objects import ObjectStore, StoreRefused
+
+TEXT = "text/plain; charset=utf-8"
+BINARY = "application/octet-stream"
+
+log = get_logger(__name__)
+
+
+class Shelf:
+    """The bucket of the log.
+
+    Args:
+        store: the service's identity at the store.
+        bucket: its name.
+        lock_after_year: how long after the end of a shard's year its full tiles stay locked.
+    """
+
+    def __init__(self, store: ObjectStore, bucket: str, lock_after_year: timedelta) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._lock_after_year = lock_after_year
+        self._opened = False
+        self._locks = False
+        self._hours: set[str] = set()
+
+    async def open(self) -> None:
+        """Makes the bucket if it is not there, and finds out whether it has Object Lock."""
+        if self._opened:
+            return
+        try:
+            await self._store.ensure_bucket(self._bucket, lock=True)
+            self._locks = True
+        except StoreRefused:
+            await self._store.ensure_bucket(self._bucket)
+            log.warning("the log's bucket has no Object Lock: its files can be deleted", bucket=self._bucket)
+        self._opened = True
+
+    async def check(self) -> None:
+        """Readiness: the store answers."""
+        async for _ in self._store.list(self._bucket, "readiness/"):
+            return
+
+    async def read(self, year: int, path: str) -> bytes:
+        """A file's bytes; `NotFound` if there is none."""
+        return await self._store.get(self._bucket, f"{year}/{path}")
+
+    async def checkpoint(self, year: int, signer: Signer) -> Published | None:
+        """The newest checkpoint.
+
+        Raises:
+            IntegrityError: something else lies in its place.
+        """
+        try:
+            found = await self._store.get_range(self._bucket, f"{year}/checkpoint", 0)
+        except NotFound:
+            return None
+        try:
+            note = found.data.decode()
+            return Published(signer.open(note), note, found.etag)
+        except (NoteError, UnicodeDecodeError) as error:
+            raise IntegrityError(
+                f"The checkpoint of {year} in the bucket is not the log's: {error}."
+            ) from error
+
+    async def put_checkpoint(self, year: int, note: str, replaced: Published | None) -> None:
+        """Replaces exactly the checkpoint that was read; the first of each hour is kept under lock too.
+
+        Raises:
+            StaleAppender: it is not there any more.
+        """
+        name = f"{year}/checkpoint"
+        try:
+            if replaced is None:
+                await self._store.put(self._bucket, name, note.encode(), content_type=TEXT, if_none_match="*")
+            else:
+                await self._store.put(
+                    self._bucket, name, note.encode(), content_type=TEXT, if_match=replaced.etag
+                )
+        except PreconditionFailed as error:
+            raise StaleAppender from error
+        await self._keep_hourly(year, note)
+
+    async def _keep_hourly(self, year: int, note: str) -> None:
+        name = f"{year}/checkpoints/{datetime.now(UTC):%Y-%m-%dT%H}"
+        if name in self._hours:
+            return
+        try:
+            await self._store.put(
+                self._bucket,
+                name,
+                note.encode(),
+                content_type=TEXT,
+                if_none_match="*",
+                retain_until=self._retention(year),
+            )
+        except PreconditionFailed:
+            log.debug("the hour's checkpoint is kept already", name=name)
+        self._hours = {name}
+
+    async def put_tile(self, year: int, tile: Tile, data: bytes) -> None:
+        """Puts a tile or bundle; a full one once and for all.
+
+        Raises:
+            IntegrityError: other bytes lie in the place of a full one.
+        """
+        name = f"{year}/{tile.path()}"
+        if not tile.full:
+            await self._store.put(self._bucket, name, data, content_type=BINARY)
+            return
+        try:
+            await self._store.put(
+                self._bucket,
+                name,
+                data,
+                content_type=BINARY,
+                if_none_match="*",
+                retain_until=self._retention(year),
+            )
+        except PreconditionFailed as error:
+            if await self._store.get(self._bucket, name) != data:
+                raise IntegrityError(f"{name} in the bucket is not what the database's rows give.") from error
+
+    async def clean(self, year: int, old: int, new: int) -> None:
+        """Removes the partial tiles of `old` whose full tiles came with `new`: readers use those instead."""
+        for tile in tiles_between(old, new):
+            began_before = tile.start < _level_size(tile, old)
+            if tile.full and began_before:
+                prefix = f"{year}/{tile.path()}.p/"
+                async for version in self._store.list(self._bucket, prefix, versions=self._locks):
+                    await self._store.delete(self._bucket, version.name, version_id=version.version_id)
+
+    def _retention(self, year: int) -> datetime | None:
+        """Until when the files of a shard are locked; None in a bucket without locks."""
+        return datetime(year + 1, 1, 1, tzinfo=UTC) + self._lock_after_year if self._locks else None
+
+
+def _level_size(tile: Tile, size: int) -> int:
+    return size if tile.level is None else size >> (8 * tile.level)

@@ -1,0 +1,34 @@
+"""What a running process of the audit service holds: made once in the lifespan, handed to everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from otokura.audit.notes import Signer
+from otokura.audit.settings import Settings
+from otokura.audit.shelf import Shelf
+from otokura.shared.audit import AuditWriter
+from otokura.shared.database import Database
+from otokura.shared.directory import Directory
+
+
+@dataclass(frozen=True)
+class State:
+    """Connections and keys of this instance."""
+
+    settings: Settings
+    database: Database
+    directory: Directory
+    shelf: Shelf
+    signer: Callable[[int], Signer]
+    """The signer of the shard of a year."""
+    writer: AuditWriter
+
+
+def current(connection: HTTPConnection) -> State:
+    """Dependency: the state of this process."""
+    state: State = connection.app.state.audit
+    return state

@@ -1,0 +1,124 @@
+"""What auditors are shown of an entry, checked against the leaf before it is shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from otokura.audit.leaves import commit
+from otokura.audit.models import Entry
+from otokura.shared.errors import IntegrityError
+
+
+class EntryView(BaseModel):
+    """One entry. `detail`, `salt` and what says who read what are null once they were deleted."""
+
+    shard: int = Field(description="The year of the log that holds it.")
+    index: int = Field(description="Its place in that log.")
+    entry_id: UUID
+    source: str
+    seq: int
+    time: datetime
+    action: str
+    reader: str | None
+    call_id: UUID | None
+    detail: dict[str, Any] | None
+    salt: str | None = Field(description="Base64 of 16 bytes.")
+    commitment: str = Field(description="SHA-256(salt ‖ canonical JSON of the whole entry), hexadecimal.")
+
+
+class Receipt(BaseModel):
+    """All that proves offline that an entry is in the log; `otokura verify --receipt` reads it."""
+
+    origin: str
+    shard: int
+    index: int
+    leaf: dict[str, Any]
+    entry: dict[str, Any] | None = Field(description="The whole entry as its source signed it.")
+    salt: str | None
+    proof: str = Field(description="c2sp.org/tlog-proof@v1, with the signed checkpoint.")
+
+
+class Consistency(BaseModel):
+    """The proof that the first `from` entries of a log are a prefix of the first `to` (RFC 6962 §2.1.2)."""
+
+    shard: int
+    from_size: int = Field(serialization_alias="from")
+    to_size: int = Field(serialization_alias="to")
+    hashes: list[str] = Field(description="Base64, in the order of RFC 6962.")
+
+
+class ShardView(BaseModel):
+    """One log."""
+
+    shard: int
+    origin: str
+    key: str = Field(description="Its public key (vkey). Get it from somewhere else too.")
+    size: int = Field(description="Entries published.")
+
+
+class ShardList(BaseModel):
+    """The logs of this service, one a year."""
+
+    items: list[ShardView]
+
+
+def view(entry: Entry) -> EntryView:
+    """The entry as auditors see it."""
+    leaf, recorded = opened(entry)
+    return EntryView(
+        shard=entry.shard,
+        index=entry.index,
+        entry_id=entry.entry_id,
+        source=entry.source,
+        seq=entry.seq,
+        time=entry.time,
+        action=entry.action,
+        reader=entry.reader,
+        call_id=entry.call_id,
+        detail=None if recorded is None else recorded["detail"],
+        salt=encoded_salt(entry),
+        commitment=leaf["commitment"],
+    )
+
+
+def encoded_salt(entry: Entry) -> str | None:
+    """The salt in base64."""
+    return None if entry.salt is None else base64.b64encode(entry.salt).decode()
+
+
+def opened(entry: Entry) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The leaf, and what it commits to.
+
+    Raises:
+        IntegrityError: the row was altered: its parts contradict each other.
+    """
+    leaf: dict[str, Any] = json.loads(entry.leaf)
+    if entry.recorded is None or entry.salt is None:
+        return leaf, None
+    recorded: dict[str, Any] = json.loads(entry.recorded)
+    shown = {
+        "entry_id": str(entry.entry_id),
+        "source": entry.source,
+        "seq": entry.seq,
+        "tenant_id": None if entry.tenant_id is None else str(entry.tenant_id),
+        "action": entry.action,
+        "reader": entry.reader,
+        "call_id": None if entry.call_id is None else str(entry.call_id),
+    }
+    intact = (
+        commit(entry.salt, entry.recorded) == leaf["commitment"]
+        and all(recorded[name] == value for name, value in shown.items())
+        and datetime.fromisoformat(recorded["time"]) == entry.time
+    )
+    if not intact:
+        raise IntegrityError(
+            f"Entry {entry.index} of shard {entry.shard} is not what the log committed to: "
+            "its row was altered after it was sequenced."
+        )
+    return leaf, recorded
