@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,11 +32,13 @@ from otokura.shared.audit_entries import (
     read_signing_key,
     verify_signature,
 )
+from otokura.shared.background import run_together
 from otokura.shared.canonical_json import canonical_json
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import AuditHeartbeat, AuditRecorded, Topic
 from otokura.shared.ids import uuid7
+from otokura.shared.metrics import histogram
 from otokura.shared.producer import MAX_RECORD_BYTES, Producer
 
 __all__ = ["Action", "AuditDraft", "AuditWriter", "canonical", "read_signing_key", "verify_signature"]
@@ -45,6 +47,11 @@ HEARTBEAT_SECONDS = 5.0
 MAX_QUEUE = 2_000
 _CHUNK = 256
 _BACKOFF_SECONDS = (0.05, 2.0)
+
+ACKNOWLEDGED = histogram(
+    "otokura_audit_acknowledgement_seconds",
+    "How long the broker takes to acknowledge a batch of audit entries.",
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -106,15 +113,11 @@ class AuditWriter:
         self._open = False
         self._enqueue_heartbeat(closed=True)
         self._drained.clear()
-        await asyncio.wait(
-            {self._task, drained := asyncio.create_task(self._drained.wait())},
-            timeout=timeout,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        drained = asyncio.create_task(self._drained.wait())
+        await asyncio.wait({self._task, drained}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         drained.cancel()
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})
         if self._queue:
             log.error("audit.closed_with_unsent", source=self.source, unsent=len(self._queue))
         self._task = None
@@ -223,9 +226,7 @@ class AuditWriter:
         return queued
 
     async def _run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send())
-            tasks.create_task(self._beat())
+        await run_together(self._send(), self._beat())
 
     async def _beat(self) -> None:
         while True:
@@ -243,7 +244,9 @@ class AuditWriter:
                 self._wake.clear()
                 await self._wake.wait()
             chunk = [self._queue[i] for i in range(min(_CHUNK, len(self._queue)))]
+            began = time.perf_counter()
             outcome = await self._producer.send_all([queued.record for queued in chunk])
+            ACKNOWLEDGED.observe(time.perf_counter() - began)
             # One key, one partition: what is acknowledged is a beginning of the chunk.
             for _ in range(sum(outcome)):
                 self._acknowledge(self._queue.popleft())

@@ -14,6 +14,22 @@ import structlog
 log = structlog.stdlib.get_logger(__name__)
 
 
+async def run_together(*works: Coroutine[Any, Any, None]) -> None:
+    """Runs works that are not expected to end; when one does, cancels the others and raises what it raised.
+
+    Unlike a `TaskGroup` it raises the error itself, for callers that tell errors apart.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+
+
 class Supervisor:
     """Runs a service's background work, and ends the process when any of it ends by itself.
 

@@ -5,10 +5,10 @@ Headers: CloudEvents Kafka protocol binding 1.0.2 §3.2 (`ce_` + attribute; `con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -27,9 +27,9 @@ class Record:
     """What is handed to Kafka."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     headers: list[tuple[str, bytes]]
-    value: bytes
+    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ def encode_json(
     return Record(str(topic), key.encode(), headers, data)
 
 
-def read_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
-    """The type alone, for skipping what nobody subscribed to; None when there is no readable one."""
+def read_type(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
+    """The type alone, for skipping what nobody subscribed to; None when there is none."""
     for name, value in headers:
-        if name == "ce_type":
+        if name == "ce_type" and value is not None:
             return value.decode("utf-8", "replace")
     return None
 
@@ -99,7 +99,8 @@ def decode(record: KafkaRecord) -> Envelope:
     Raises:
         Poison: it is not a CloudEvent 1.0 of Otokura's in binary mode.
     """
-    headers: Mapping[str, bytes] = dict(record.headers)
+    received = cast("Iterable[tuple[str, bytes | None]]", record.headers)
+    headers = {name: value for name, value in received if value is not None}
     try:
         attributes = {
             name: headers["ce_" + name].decode() for name in ("specversion", "id", "source", "type")
@@ -110,6 +111,6 @@ def decode(record: KafkaRecord) -> Envelope:
         raise Poison(f"Not a CloudEvent in binary mode: header {error.args[0]} is missing.") from None
     except ValueError:
         raise Poison("Not a CloudEvent of Otokura's: ce_id must be a UUID and ce_time RFC 3339.") from None
-    if attributes["specversion"] != "1.0" or record.value is None:
-        raise Poison("Not a CloudEvent 1.0 with data.")
+    if attributes["specversion"] != "1.0" or record.value is None or at.tzinfo is None:
+        raise Poison("Not a CloudEvent 1.0 with data and a time that has a zone.")
     return Envelope(event_id, attributes["source"], attributes["type"], at, record.value)

@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from otokura.shared.background import run_together
 from otokura.shared.cloudevents import KafkaRecord
 from otokura.shared.consumer_handling import (
     EventContext,
@@ -84,6 +85,7 @@ class Consumer:
         self._handler = RecordHandler(database, self._producer, group, subscriptions, retries or Retries())
         self._watchdog = Watchdog(settings, group, self._topics, stall_seconds)
         self._workers: dict[TopicPartition, PartitionWorker] = {}
+        self._polling = False
 
     async def run(self) -> None:
         """Consumes until it is cancelled. A broker or database that is away is waited for.
@@ -108,10 +110,10 @@ class Consumer:
         """Readiness.
 
         Raises:
-            Unavailable: the consumer is not, or not yet, a member of its group.
+            Unavailable: the consumer does not poll, as while the broker is away at the start.
         """
-        if not self._watchdog.alive:
-            raise Unavailable("The consumer has not joined its group.")
+        if not self._polling:
+            raise Unavailable("The consumer has not reached the message broker.")
 
     async def _consume(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -126,15 +128,12 @@ class Consumer:
         consumer.subscribe(self._topics, listener=_Listener(self))
         try:
             await consumer.start()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watchdog.run(consumer, self._workers))
-                tasks.create_task(self._housekeep())
-                await self._poll(consumer)
-        except* Stalled as stalled:
-            raise stalled.exceptions[0] from None
+            await run_together(
+                self._poll(consumer), self._watchdog.run(consumer, self._workers), self._housekeep()
+            )
         finally:
-            self._watchdog.alive = False
-            await self.release(list(self._workers))
+            self._polling = False
+            await self.release()
             await _stop(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
@@ -142,7 +141,7 @@ class Consumer:
             batches = cast(
                 "dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(timeout_ms=POLL_MS)
             )
-            self._watchdog.alive = True
+            self._polling = True
             for partition, records in batches.items():
                 worker = self._workers.get(partition)
                 if worker is None:
@@ -151,9 +150,9 @@ class Consumer:
             for worker in self._workers.values():
                 worker.raise_if_crashed()
 
-    async def release(self, partitions: Sequence[TopicPartition]) -> None:
-        """Stops the work on partitions, and commits what is done of them as far as that is still possible."""
-        workers = [self._workers.pop(partition) for partition in partitions if partition in self._workers]
+    async def release(self) -> None:
+        """Stops all work, and commits what is done as far as that is still possible."""
+        workers = [self._workers.pop(partition) for partition in list(self._workers)]
         await asyncio.gather(*(worker.stop(_STOP_SECONDS) for worker in workers))
 
     async def _housekeep(self) -> None:
@@ -166,15 +165,18 @@ class Consumer:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    """Holds no lock that the poll loop takes: aiokafka's documentation warns of the deadlock."""
+    """A rebalance takes every partition away and gives them anew.
+
+    Holds no lock that the poll loop takes: aiokafka's documentation warns of the deadlock.
+    """
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - may be async
-        self, revoked: Sequence[TopicPartition]
+        self, revoked: Sequence[TopicPartition]  # noqa: ARG002 - all are given back
     ) -> None:
-        await self._consumer.release(list(revoked))
+        await self._consumer.release()
 
     async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride] - may be async
         self, assigned: Sequence[TopicPartition]

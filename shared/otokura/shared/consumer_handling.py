@@ -203,9 +203,9 @@ def dead_letter(record: KafkaRecord, group: str, error: str, attempts: int) -> R
     own = [(name, value) for name, value in record.headers if not name.startswith(HEADER)]
     return Record(
         dead_letter_topic(record.topic),
-        record.key or b"",
+        record.key,
         [*own, *((HEADER + name, value.encode()) for name, value in facts.items())],
-        record.value or b"",
+        record.value,
     )
 
 

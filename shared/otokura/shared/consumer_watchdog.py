@@ -53,7 +53,6 @@ class Watchdog:
         self._topics = topics
         self._stall_seconds = stall_seconds
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
-        self.alive = False
 
     async def run(self, consumer: AIOKafkaConsumer, workers: Mapping[TopicPartition, Waiter]) -> None:
         """Looks again and again.

@@ -67,10 +67,16 @@ class Database:
         url: `postgresql+asyncpg://user:password@host:port/name`.
         pool_size: connections kept; half as many again are opened when all are busy.
         application_name: shown in `pg_stat_activity`.
+        statement_timeout: seconds after which a statement is given up as `Unavailable`; None: never.
     """
 
     def __init__(
-        self, url: SecretStr | str, *, pool_size: int = 10, application_name: str = "otokura"
+        self,
+        url: SecretStr | str,
+        *,
+        pool_size: int = 10,
+        application_name: str = "otokura",
+        statement_timeout: float | None = STATEMENT_TIMEOUT_SECONDS,
     ) -> None:
         self.engine: AsyncEngine = create_async_engine(
             url.get_secret_value() if isinstance(url, SecretStr) else url,
@@ -79,7 +85,7 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
             connect_args={
                 "timeout": CONNECT_TIMEOUT_SECONDS,
-                "command_timeout": STATEMENT_TIMEOUT_SECONDS,
+                "command_timeout": statement_timeout,
                 "server_settings": {**_SERVER_SETTINGS, "application_name": application_name},
             },
             hide_parameters=True,
@@ -113,8 +119,10 @@ class Database:
             connection = await self.engine.connect()
         except (OSError, TimeoutError, PoolTimeoutError) as error:
             raise _unavailable() from error
-        async with connection:
+        try:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        finally:
+            await connection.close()
 
     async def ping(self) -> None:
         """One round trip.
@@ -142,7 +150,7 @@ async def migrate(url: SecretStr | str, package: str) -> None:
     Raises:
         Unavailable: the database cannot be reached.
     """
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, statement_timeout=None)
     try:
         async with database.session() as session:
             connection = await session.connection()

@@ -114,7 +114,8 @@ async def _waiting(
 
 
 def _headers(record: KafkaRecord) -> dict[str, str]:
-    return {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    received = cast("Iterable[tuple[str, bytes | None]]", record.headers)
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in received}
 
 
 def _letter(record: KafkaRecord) -> DeadLetter:
@@ -136,4 +137,4 @@ def _letter(record: KafkaRecord) -> DeadLetter:
 
 def _original(record: KafkaRecord) -> Record:
     own = [(name, value) for name, value in record.headers if not name.startswith(HEADER)]
-    return Record(_headers(record)[HEADER + "topic"], record.key or b"", own, record.value or b"")
+    return Record(_headers(record)[HEADER + "topic"], record.key, own, record.value)

@@ -9,6 +9,7 @@ state's row is written (and so locked) in the same transaction, which is what an
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -29,6 +30,7 @@ from otokura.shared.errors import Unavailable
 from otokura.shared.events import AuditRecorded, EventData, Topic
 from otokura.shared.ids import uuid7
 from otokura.shared.messaging_models import OutboxRow
+from otokura.shared.metrics import gauge
 from otokura.shared.producer import MAX_RECORD_BYTES, Producer
 
 RELAY_LOCK = 0x6F746F6B_75726102
@@ -39,6 +41,8 @@ _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _PRUNE_SECONDS = 300.0
 _NOTIFIED = "otokura_outbox_notified"
+
+OLDEST = gauge("otokura_outbox_oldest_seconds", "Age of the oldest event that is not sent.")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -190,6 +194,7 @@ class OutboxRelay:
                 {"limit": _CHUNK},
             )
         ).all()
+        OLDEST.set(time.time() - rows[0].created_at.timestamp() if rows else 0)
         if not rows:
             return 0, 0
         events = [row for row in rows if row.kind == "event"]

@@ -23,6 +23,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from otokura.shared.cloudevents import Record
 from otokura.shared.errors import Unavailable
 from otokura.shared.kafka_settings import KafkaSettings
+from otokura.shared.topics import ensure_topics
 
 MAX_RECORD_BYTES = 900_000
 """Below the 1 MiB that brokers accept by default, with room for headers and framing."""
@@ -36,9 +37,9 @@ _java_partitioner = DefaultPartitioner()
 
 
 @lru_cache(maxsize=4096)
-def _partition_of(key: bytes, partitions: tuple[int, ...]) -> int:
+def _partition_of(key: bytes | None, partitions: tuple[int, ...]) -> int:
     """The partition that the Java client would choose; murmur2 in Python is slow and keys repeat."""
-    return cast("int", _java_partitioner(key, partitions, partitions))
+    return cast("int", _java_partitioner(key or b"", partitions, partitions))
 
 
 class Producer:
@@ -49,6 +50,7 @@ class Producer:
         self._inner: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
+        self._existing: set[str] = set()
         self._stopped = False
 
     async def send(self, *records: Record) -> None:
@@ -70,10 +72,11 @@ class Producer:
         acknowledged = [False] * len(records)
         try:
             producer = await self._connected()
+            await self._ensure({record.topic for record in records})
             groups: dict[tuple[str, int], list[int]] = defaultdict(list)
             for index, record in enumerate(records):
                 groups[record.topic, await self._partition(producer, record)].append(index)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except (KafkaError, Unavailable, OSError, TimeoutError) as error:
             log.warning("kafka.unreachable", error=repr(error))
             return acknowledged
         outcomes = await asyncio.gather(
@@ -102,6 +105,12 @@ class Producer:
             if self._inner is None:
                 self._inner = await self._connect()
             return self._inner
+
+    async def _ensure(self, topics: set[str]) -> None:
+        """Creates topics that do not exist, at their first use: services start in any order."""
+        if not topics <= self._existing:
+            await ensure_topics(self._settings, topics)
+            self._existing |= topics
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
