@@ -65,6 +65,7 @@ class Consumer:
         subscriptions: what is handled; several for one type run in order, in one transaction.
         retries: how often and how long a failing handler is tried again.
         stall_seconds: after how long without progress a lagging consumer counts as stalled.
+        max_poll_interval_ms: after how long without a poll the member leaves its group.
     """
 
     def __init__(
@@ -76,16 +77,17 @@ class Consumer:
         *,
         retries: Retries | None = None,
         stall_seconds: float = 120.0,
+        max_poll_interval_ms: int = 300_000,
     ) -> None:
         self._settings = settings
         self._group = group
         self._database = database
         self._topics = sorted({str(subscription.model.TOPIC) for subscription in subscriptions})
+        self._max_poll_interval_ms = max_poll_interval_ms
         self._producer = Producer(settings)
         self._handler = RecordHandler(database, self._producer, group, subscriptions, retries or Retries())
         self._watchdog = Watchdog(settings, group, self._topics, stall_seconds)
         self._workers: dict[TopicPartition, PartitionWorker] = {}
-        self._polling = False
 
     async def run(self) -> None:
         """Consumes until it is cancelled. A broker or database that is away is waited for.
@@ -112,7 +114,7 @@ class Consumer:
         Raises:
             Unavailable: the consumer does not poll, as while the broker is away at the start.
         """
-        if not self._polling:
+        if not self._watchdog.alive:
             raise Unavailable("The consumer has not reached the message broker.")
 
     async def _consume(self) -> None:
@@ -124,6 +126,7 @@ class Consumer:
             isolation_level="read_committed",
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_poll_records=MAX_POLL_RECORDS,
+            max_poll_interval_ms=self._max_poll_interval_ms,
         )
         consumer.subscribe(self._topics, listener=_Listener(self))
         try:
@@ -132,7 +135,7 @@ class Consumer:
                 self._poll(consumer), self._watchdog.run(consumer, self._workers), self._housekeep()
             )
         finally:
-            self._polling = False
+            self._watchdog.alive = False
             await self.release()
             await _stop(consumer)
 
@@ -141,7 +144,7 @@ class Consumer:
             batches = cast(
                 "dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(timeout_ms=POLL_MS)
             )
-            self._polling = True
+            self._watchdog.alive = True
             for partition, records in batches.items():
                 worker = self._workers.get(partition)
                 if worker is None:

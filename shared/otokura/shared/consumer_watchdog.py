@@ -43,6 +43,9 @@ class Watchdog:
         group: the consumer's group.
         topics: what it is subscribed to.
         stall_seconds: how long lag may stand still.
+
+    Attributes:
+        alive: whether the consumer polls; set by whoever runs it, for readiness.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Watchdog:
         self._topics = topics
         self._stall_seconds = stall_seconds
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
+        self.alive = False
 
     async def run(self, consumer: AIOKafkaConsumer, workers: Mapping[TopicPartition, Waiter]) -> None:
         """Looks again and again.
