@@ -1,8 +1,8 @@
 """Scores transcripts against what was said: word error rate for English, character error rate for Japanese.
 
-Normalisation takes away only what cannot be heard: case, punctuation, spacing, full and half width
-(NFKC). Words are never corrected: a number is written as digits in the scripts because a transcript
-writes it so, and a homophone in another kanji counts as an error.
+Normalisation takes away only what cannot be heard: case, punctuation, spacing, full and half width (NFKC),
+and in English whether a small number is spelled out. Nothing else is corrected: a homophone in another
+kanji counts as an error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,15 @@ from __future__ import annotations
 import unicodedata
 
 import jiwer
+
+_UNITS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBERS = {word: str(number) for number, word in enumerate(_UNITS)} | {
+    word: str(10 * number) for number, word in enumerate(_TENS, start=2)
+}
 
 
 def _audible(text: str, *, keep: str = "") -> str:
@@ -19,8 +28,8 @@ def _audible(text: str, *, keep: str = "") -> str:
 
 
 def words(text: str) -> str:
-    """The words of an English text, one space apart. An apostrophe belongs to its word."""
-    return " ".join(_audible(text.replace("’", "'"), keep="'").split())
+    """The words of an English text, one space apart; an apostrophe belongs to its word; numbers in digits."""
+    return " ".join(_NUMBERS.get(word, word) for word in _audible(text.replace("’", "'"), keep="'").split())
 
 
 def characters(text: str) -> str:

@@ -34,8 +34,12 @@ def test_a_homophone_in_another_kanji_is_an_error() -> None:
     assert character_error_rate("録音品質向上", "録音品質工場") == pytest.approx(2 / 6)
 
 
-def test_a_number_in_words_is_not_the_number_in_digits() -> None:
-    assert word_error_rate("thirty minutes", "30 minutes") == pytest.approx(1 / 2)
+def test_a_small_number_sounds_the_same_in_words_and_in_digits() -> None:
+    assert word_error_rate("press one, wait thirty minutes", "press 1 wait 30 minutes") == 0
+
+
+def test_another_number_is_an_error() -> None:
+    assert word_error_rate("press 1", "press two") == pytest.approx(1 / 2)
 
 
 def test_invented_text_counts() -> None:
