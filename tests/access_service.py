@@ -1,0 +1,513 @@
+"""A real access process for tests, tenants in it, and calls to read as ingest and transcribe would leave them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import text
+
+import servers
+from otokura.access.reads import handlers
+from otokura.cli.local.ports import free_ports
+from otokura.cli.local.program import Program
+from otokura.shared.consumer import EventContext
+from otokura.shared.database import Database
+from otokura.shared.events import (
+    CallEnded,
+    CallEvent,
+    CallSettled,
+    CallStarted,
+    Channel,
+    ChannelRole,
+    Direction,
+    KeyWrapped,
+    Notice,
+    RecordingSealed,
+    TranscriptCompleted,
+)
+from otokura.shared.ids import uuid7
+from otokura.shared.keys import (
+    KeyContext,
+    Kind,
+    LocalKeyProvider,
+    associated_data,
+    commitment,
+    create_keyring,
+    derive,
+    new_dek,
+)
+
+from otokura.shared.manifest import Manifest, StoredObject
+from otokura.shared.objects import ObjectStore
+from otokura.shared.sealed_objects import seal
+from otokura.shared.transcripts import Transcript, Turn, Word
+
+T = TypeVar("T")
+
+ISSUER = "https://access.test"
+PROXY = "127.0.0.1"
+"""The peer whose X-Forwarded-For access believes in these tests."""
+OFFICE = "203.0.113.7"
+OFFICE_ZONE = "203.0.113.0/28"
+ELSEWHERE = "198.51.100.9"
+PURPOSES = [
+    {"name": "quality", "label_ja": "応対品質の向上", "label_en": "Quality of service"},
+    {"name": "training", "label_ja": "研修", "label_en": "Training"},
+]
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs to the end, also when the calling thread has an event loop."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+def private_key_file(path: Path) -> Path:
+    """A new Ed25519 key, PKCS8 PEM."""
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
+
+
+@dataclass
+class Access:
+    """One access process and everything it stands on."""
+
+    folder: Path
+    database_url: str
+    store_settings: servers.ObjectStoreSettings
+    seal_settings: servers.ObjectStoreSettings
+    kafka: Mapping[str, object]
+    overrides: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        self.port = free_ports(1)[0]
+        self.bootstrap_token = secrets.token_urlsafe(24)
+        self.keyring = self.folder / "keyring.json"
+        create_keyring(self.keyring)
+        self.keys = LocalKeyProvider(self.keyring)
+        self.token_key_file = private_key_file(self.folder / "token.pem")
+        self.audit_key_file = private_key_file(self.folder / "audit.pem")
+        argv = [sys.executable, "-m", "otokura.access"]
+        self.program = Program("access", argv, env=self.environment(), log=self.folder / "access.log")
+        self._operator: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
+        return {
+            **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            "OTOKURA_PORT": str(self.port),
+            "OTOKURA_DATABASE_URL": self.database_url,
+            "OTOKURA_S3_ENDPOINT": self.store_settings.endpoint,
+            "OTOKURA_S3_ACCESS_KEY": self.store_settings.access_key,
+            "OTOKURA_S3_SECRET_KEY": self.store_settings.secret_key,
+            "OTOKURA_ISSUER": ISSUER,
+            "OTOKURA_AUDIT_SIGNING_KEY_FILE": str(self.audit_key_file),
+            "OTOKURA_TOKEN_SIGNING_KEY_FILE": str(self.token_key_file),
+            "OTOKURA_KEYRING_FILE": str(self.keyring),
+            "OTOKURA_BOOTSTRAP_TOKEN": self.bootstrap_token,
+            "OTOKURA_TRUSTED_PROXIES": PROXY,
+            "OTOKURA_RECHECK_SECONDS": "0.2",
+            **kafka,
+            **self.overrides,
+        }
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.program.start()
+        self.program.wait_until(self._is_up)
+
+    def _is_up(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def log_text(self) -> str:
+        return self.program.log.read_text()
+
+    def client(
+        self, token: str | None = None, *, address: str | None = OFFICE, peer: str = PROXY
+    ) -> httpx.Client:
+        """A client that comes from `peer`, which says that it forwards for `address`."""
+        headers = {"X-Forwarded-For": address} if address else {}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        transport = httpx.HTTPTransport(local_address=peer)
+        return httpx.Client(base_url=self.url, headers=headers, transport=transport, timeout=30)
+
+    def token(self, credentials: Mapping[str, Any]) -> str:
+        form = {"grant_type": "client_credentials"} | {
+            name: str(credentials[name]) for name in ("client_id", "client_secret")
+        }
+        response = httpx.post(f"{self.url}/oauth2/token", data=form)
+        assert response.status_code == 200, response.text
+        return str(response.json()["access_token"])
+
+    def operator(self) -> str:
+        """A token of the operator, who is made at the first call."""
+        if self._operator is None:
+            body = {"token": self.bootstrap_token, "name": "Operations"}
+            response = httpx.post(f"{self.url}/v1/bootstrap", json=body)
+            assert response.status_code == 201, response.text
+            self._operator = self.token(response.json())
+        return self._operator
+
+    def tenant(self) -> Tenant:
+        """A new tenant with an office zone and two purposes."""
+        with self.client(self.operator()) as client:
+            created = client.post("/v1/tenants", json={"name": f"T {uuid7()}"}, headers=once())
+            assert created.status_code == 201, created.text
+        tenant = Tenant(self, UUID(created.json()["tenant"]["id"]), self.token(created.json()["admin"]))
+        with self.client(tenant.admin) as client:
+            zone = {"name": "office", "networks": [OFFICE_ZONE]}
+            assert client.post("/v1/zones", json=zone, headers=once()).status_code == 201
+            settings = client.get("/v1/settings")
+            changed = settings.json() | {"purposes": PURPOSES}
+            match = {"If-Match": settings.headers["ETag"]}
+            assert client.put("/v1/settings", json=changed, headers=match).status_code == 200
+        return tenant
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        database = Database(self.database_url, pool_size=2)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[ObjectStore]:
+        where = self.seal_settings
+        store = ObjectStore(where.endpoint, where.access_key, where.secret_key)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    async def _apply(self, *events: CallEvent) -> None:
+        async with self.database() as database:
+            for event in events:
+                async with database.session() as session:
+                    await HANDLERS[type(event)](session, event, context_of(event))
+
+    def apply(self, *events: CallEvent) -> None:
+        """Hands events to the handlers, as the consumer would."""
+        run(self._apply(*events))
+
+    async def _query(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        async with self.database() as database, database.session() as session:
+            result = await (await session.connection()).execute(text(statement), dict(values))
+            return list(result.all()) if result.returns_rows else []
+
+    def query(self, statement: str, **values: Any) -> list[Any]:
+        return run(self._query(statement, values))
+
+    def entries(self, **wanted: str) -> list[dict[str, Any]]:
+        """The audit entries on the topic whose members are these, oldest first."""
+        records = run(read_topic(str(self.kafka["kafka_bootstrap"]), "otokura.audit"))
+        entries = [value for value in records if "entry_id" in value]
+        return [e for e in entries if all(str(e[name]) == value for name, value in wanted.items())]
+
+    def replace_object(self, name: str, change: Callable[[bytes], bytes], bucket: str = "recordings") -> None:
+        """Tampers with a stored object."""
+
+        async def replace() -> None:
+            async with self.store() as store:
+                await store.put(bucket, name, change(await store.get(bucket, name)))
+
+        run(replace())
+
+
+def once() -> dict[str, str]:
+    """Headers of a request that creates."""
+    return {"Idempotency-Key": str(uuid7())}
+
+
+async def read_topic(bootstrap: str, topic: str) -> list[dict[str, Any]]:
+    """Every record of a topic's first partition, as JSON."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20)
+    await consumer.start()
+    try:
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        found: list[dict[str, Any]] = []
+        quiet = 0
+        while quiet < 3:
+            batches = await consumer.getmany(partition, timeout_ms=300)
+            records = batches.get(partition, [])
+            found += [json.loads(record.value) for record in records if record.value]
+            quiet = 0 if records else quiet + 1
+        return found
+    finally:
+        await consumer.stop()
+
+
+@dataclass(frozen=True)
+class Person:
+    """A principal with its credentials and a token."""
+
+    id: UUID
+    credentials: dict[str, Any]
+    token: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to read: what was sealed, and where."""
+
+    id: UUID
+    manifest: Manifest
+    audio: bytes
+    transcript: Transcript
+    events: tuple[CallEvent, ...]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A tenant and a token of its administrator."""
+
+    access: Access
+    id: UUID
+    admin: str
+
+    def create(self, role: str, **more: Any) -> httpx.Response:
+        body = {"name": f"{role} 花子", "kind": "person", "roles": [role], **more}
+        with self.access.client(self.admin) as client:
+            return client.post("/v1/principals", json=body, headers=once())
+
+    def person(self, role: str, **more: Any) -> Person:
+        response = self.create(role, **more)
+        assert response.status_code == 201, response.text
+        created = response.json()
+        return Person(UUID(created["id"]), created, self.access.token(created))
+
+    def call(self, audio: bytes | None = None, **about: Any) -> Call:
+        """A sealed and transcribed call, put where ingest and transcribe would put it."""
+        content = audio if audio is not None else secrets.token_bytes(200_000)
+        call = run(self._seal(content, **about))
+        self.access.apply(*call.events)
+        return call
+
+    async def _seal(self, audio: bytes, **about: Any) -> Call:
+        call_id, dek = uuid7(), new_dek()
+        transcript = transcript_of(call_id)
+        async with self.access.store() as store:
+            stored = await self._store(store, call_id, dek, audio)
+            words = await self._store_transcript(store, call_id, dek, transcript)
+        wrapped = await self.access.keys.wrap(dek, KeyContext(self.id, call_id))
+        started = started_of(call_id, self.id, **about)
+        manifest = manifest_of(started, stored, commitment(dek, call_id))
+        common = {"call_id": call_id, "tenant_id": self.id}
+        at = started.started_at + timedelta(minutes=1)
+        events = (
+            started,
+            CallEnded(**common, version=2, ended_at=at),
+            CallSettled(**common, version=4, outcome="sealed", settled_at=at),
+            RecordingSealed(
+                **common,
+                version=4,
+                manifest=manifest.model_dump(mode="json"),
+                manifest_sha256=manifest.sha256(),
+                sealed_at=at,
+            ),
+            KeyWrapped.model_construct(
+                **common,
+                version=1,
+                kek_id=wrapped.kek_id,
+                wrapped=wrapped.wrapped,
+                commitment=commitment(dek, call_id),
+            ),
+            TranscriptCompleted(**common, version=1, completed_at=at, **words),
+        )
+        return Call(call_id, manifest, audio, transcript, events)
+
+    async def _store(self, store: ObjectStore, call_id: UUID, dek: bytes, audio: bytes) -> StoredObject:
+        name = f"recordings/{self.id}/{call_id}"
+        info = await seal(
+            store,
+            "recordings",
+            name,
+            chunks_of(audio),
+            key=derive(dek, Kind.RECORDING, call_id),
+            associated_data=associated_data(self.id, call_id, Kind.RECORDING),
+        )
+        return StoredObject(
+            bucket="recordings",
+            name=name,
+            media_type="audio/flac",
+            plaintext_bytes=info.plaintext_bytes,
+            plaintext_sha256=info.plaintext_sha256,
+        )
+
+    async def _store_transcript(
+        self, store: ObjectStore, call_id: UUID, dek: bytes, transcript: Transcript
+    ) -> dict[str, Any]:
+        name = f"transcripts/{self.id}/{call_id}"
+        plaintext = transcript.model_dump_json().encode()
+        await seal(
+            store,
+            "transcripts",
+            name,
+            chunks_of(plaintext),
+            key=derive(dek, Kind.TRANSCRIPT, call_id),
+            associated_data=associated_data(self.id, call_id, Kind.TRANSCRIPT),
+        )
+        return {
+            "bucket": "transcripts",
+            "object": name,
+            "language": transcript.language,
+            "turns": len(transcript.turns),
+            "words": 4,
+            "characters": 20,
+            "duration_ms": transcript.duration_ms,
+            "plaintext_bytes": len(plaintext),
+            "plaintext_sha256": hashlib.sha256(plaintext).hexdigest(),
+            "engine": "test",
+            "model": "none",
+        }
+
+
+async def chunks_of(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def started_of(call_id: UUID, tenant_id: UUID, **about: Any) -> CallStarted:
+    """The beginning of a call of agent 2041."""
+    values: dict[str, Any] = {
+        "call_id": call_id,
+        "tenant_id": tenant_id,
+        "version": 1,
+        "external_id": f"cti-{call_id}",
+        "direction": Direction.INBOUND,
+        "agent_id": "2041",
+        "channels": [Channel(role=ChannelRole.AGENT), Channel(role=ChannelRole.CUSTOMER)],
+        "notice": Notice(given="announced", version="2026-04"),
+        "purposes": ["quality"],
+        "language": "ja",
+        "started_at": datetime.now(UTC),
+        "personal": None,
+    }
+    return CallStarted(**{**values, **about})
+
+
+def manifest_of(started: CallStarted, stored: StoredObject, key_commitment: str) -> Manifest:
+    """The manifest of a minute of audio."""
+    return Manifest(
+        call_id=started.call_id,
+        tenant_id=started.tenant_id,
+        external_id=started.external_id,
+        origin="live",
+        direction=started.direction,
+        channels=started.channels,
+        sample_rate=8000,
+        samples=480_000,
+        duration_ms=60_000,
+        gaps=[],
+        notice=started.notice,
+        purposes=started.purposes,
+        started_at=started.started_at,
+        ended_at=started.started_at + timedelta(minutes=1),
+        recording=stored,
+        key_commitment=key_commitment,
+    )
+
+
+def transcript_of(call_id: UUID) -> Transcript:
+    """Two turns, one of them with characters that mean something to WebVTT."""
+    said = [
+        (0, ChannelRole.AGENT, "お電話ありがとうございます。"),
+        (1, ChannelRole.CUSTOMER, "A < B & C --> D"),
+    ]
+    turns = [
+        Turn(
+            channel=channel,
+            role=role,
+            start_ms=1000 * number,
+            end_ms=1000 * number + 900,
+            text=words,
+            words=[Word(text=words, start_ms=1000 * number, end_ms=1000 * number + 900, confidence=0.9)],
+            avg_logprob=-0.2,
+            no_speech_prob=0.01,
+        )
+        for number, (channel, role, words) in enumerate(said)
+    ]
+    return Transcript(
+        call_id=call_id, language="ja", engine="test", model="none", duration_ms=60_000, turns=turns
+    )
+
+
+HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+    CallStarted: handlers.call_started,
+    CallEnded: handlers.call_ended,
+    CallSettled: handlers.call_settled,
+    RecordingSealed: handlers.recording_sealed,
+    KeyWrapped: handlers.key_wrapped,
+    TranscriptCompleted: handlers.transcript_completed,
+}
+
+
+def context_of(event: CallEvent) -> EventContext:
+    """Where an event came from, for handlers called without a consumer."""
+    return EventContext(uuid7(), "test", event.TYPE, datetime.now(UTC), event.TOPIC, 0, 0, 1)
+
+
+@contextmanager
+def running(
+    postgres: servers.PostgresServer,
+    store: servers.SeaweedServer,
+    kafka: Mapping[str, object],
+    **overrides: str,
+) -> Iterator[Access]:
+    """An access process on a database of its own; what it logged is shown when a test fails."""
+    name = f"access_{secrets.token_hex(6)}"
+    url = run(postgres.create_database(name, secrets.token_urlsafe(16)))
+    with servers.scratch_folder("access") as folder:
+        access = Access(
+            folder,
+            url,
+            servers.object_store_settings(store, "access"),
+            servers.object_store_settings(store, "test"),
+            kafka,
+            overrides,
+        )
+        try:
+            access.start()
+            yield access
+        finally:
+            access.program.stop()
+            sys.stdout.write(access.program.last_words())
+    run(postgres.drop_database(name))
+
+
+def kafka_of(server: servers.KafkaServer) -> dict[str, object]:
+    """The Kafka part of access's settings."""
+    return {
+        "kafka_bootstrap": server.bootstrap,
+        "kafka_idempotence": server.idempotence,
+        "kafka_replication": 1,
+        "kafka_min_insync": 1,
+        "kafka_partitions": 1,
+        "development": True,
+    }
