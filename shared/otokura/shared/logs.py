@@ -42,6 +42,15 @@ _RESERVED = frozenset(
 )
 
 
+def configure_defaults() -> None:
+    """Makes logs safe before `configure`, and where it is never called: in child processes, say.
+
+    structlog's own default prints tracebacks with local variables.
+    """
+    _configure_structlog("otokura", logging.INFO, None)
+    structlog.configure(cache_logger_on_first_use=False)
+
+
 def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Sends all logs of this process to `stream` (stdout) as JSON lines.
 
@@ -52,12 +61,7 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
     """
     out = stream or sys.stdout
     number = logging.getLevelNamesMapping()[level]
-    structlog.configure(
-        processors=[_Line(service)],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
-    )
+    _configure_structlog(service, number, out)
     handler = logging.StreamHandler(out)
     handler.setFormatter(_LibraryFormatter(service))
     root = logging.getLogger()
@@ -72,6 +76,15 @@ def configure(service: str, level: str = "INFO", stream: TextIO | None = None) -
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
         library.addFilter(_no_connections)
+
+
+def _configure_structlog(service: str, level: int, stream: TextIO | None) -> None:
+    structlog.configure(
+        processors=[_Line(service)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
 
 
 def _no_connections(record: logging.LogRecord) -> bool:
@@ -161,3 +174,6 @@ def _render(
     if error is not None:
         line["exception"] = describe(error)
     return _encode(line)
+
+
+configure_defaults()

@@ -28,10 +28,8 @@ MAX_DEPTH = 5
 MAX_FRAMES = 30
 MAX_CAUSES = 5
 
-_SECRET_WORDS = {
-    "secret", "password", "passwd", "pwd", "token", "authorization", "cookie", "credential", "credentials",
-    "apikey", "dek", "ikm", "jwt", "bearer", "pem", "keyring", "wrapped", "salt",
-}  # fmt: skip
+_SECRET_WORDS = {"pwd", "cookie", "dek", "ikm", "jwt", "bearer", "pem", "keyring", "wrapped", "salt"}
+_SECRET_PARTS = re.compile(r"secret|passw|token|credential|apikey|authori[sz]ation")
 _PERSONAL_WORDS = {"caller", "callee", "phone", "msisdn", "email", "personal", "ani", "dnis"}
 _CONTENT_WORDS = {
     "text", "texts", "transcript", "turns", "words", "word", "utterance", "audio", "pcm", "samples",
@@ -87,16 +85,21 @@ def _kind(key: str) -> str:
     """Whether a key is named like a `secret` (or a person), like `content`, or is `plain`."""
     kind = _KINDS.get(key)
     if kind is None:
-        words = {word.lower() for word in _WORD.findall(key)}
-        if _HARMLESS.search(key):
-            kind = "plain"
-        elif words & (_SECRET_WORDS | _PERSONAL_WORDS) or _SECRET_PAIRS.search(key.lower()):
-            kind = "secret"
-        else:
-            kind = "content" if words & _CONTENT_WORDS else "plain"
+        kind = _classify([word.lower() for word in _WORD.findall(key)])
         if len(_KINDS) < _MAX_KINDS:
             _KINDS[key] = kind
     return kind
+
+
+def _classify(words: list[str]) -> str:
+    found, joined = set(words), "_".join(words)
+    if found & _PERSONAL_WORDS:
+        return "secret"
+    if _HARMLESS.search(joined):
+        return "plain"
+    if found & _SECRET_WORDS or _SECRET_PARTS.search(joined) or _SECRET_PAIRS.search(joined):
+        return "secret"
+    return "content" if found & _CONTENT_WORDS else "plain"
 
 
 def _plain(value: object, depth: int) -> Any:

@@ -19,8 +19,6 @@ from core import AUDIENCE, ISSUER, Issuer, principal
 from otokura.shared.errors import Unauthenticated
 from otokura.shared.ids import uuid7
 
-pytestmark = pytest.mark.guarantee("R-TOKEN")
-
 HEADER = {"kid": "k1", "typ": "at+jwt"}
 
 
@@ -64,6 +62,7 @@ async def test_these_claims_would_be_accepted(issuer: Issuer) -> None:
     assert (await issuer.verifier.verify(token)).kind == "client"
 
 
+@pytest.mark.guarantee("W1")
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
 async def test_no_signature_is_no_token(issuer: Issuer, algorithm: str) -> None:
     await refused(issuer, unsigned({**HEADER, "alg": algorithm}, claims()), "signed")
@@ -73,6 +72,7 @@ async def test_an_empty_signature_is_wrong(issuer: Issuer) -> None:
     await refused(issuer, unsigned({**HEADER, "alg": "EdDSA"}, claims()), "signature")
 
 
+@pytest.mark.guarantee("W1")
 async def test_the_public_key_is_no_hmac_secret(issuer: Issuer) -> None:
     """The attack of CVE-2015-9256: the verifier's public key, which all may know, taken as a secret."""
     public = issuer.private_key.public_key()
@@ -94,6 +94,7 @@ async def test_other_algorithms_are_refused(issuer: Issuer) -> None:
     )
 
 
+@pytest.mark.guarantee("W1")
 async def test_another_key_is_refused(issuer: Issuer) -> None:
     forger = Issuer()
     await refused(issuer, forger.issue(principal()), "signature")
@@ -127,6 +128,7 @@ async def test_another_header_is_refused(issuer: Issuer, header: dict[str, Any],
     await refused(issuer, jwt.encode(claims(), issuer.private_key, "EdDSA", header), words)
 
 
+@pytest.mark.guarantee("W1")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -159,11 +161,13 @@ async def test_another_claim_is_refused(issuer: Issuer, change: dict[str, Any], 
     await refused(issuer, jwt.encode(claims(**change), issuer.private_key, "EdDSA", HEADER), words)
 
 
+@pytest.mark.guarantee("W1")
 async def test_an_expired_token_is_refused(issuer: Issuer) -> None:
     then = datetime.now(UTC) - timedelta(minutes=10)
     await refused(issuer, issuer.issue(principal(issued_at=then), timedelta(minutes=5)), "expired")
 
 
+@pytest.mark.guarantee("W1")
 @pytest.mark.parametrize("names", [{"issuer": "https://attacker.example"}, {"audience": "another"}])
 async def test_a_token_for_others_is_refused(issuer: Issuer, names: dict[str, str]) -> None:
     await refused(issuer, issuer.issue(principal(), **names), "another")

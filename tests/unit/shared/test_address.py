@@ -50,6 +50,7 @@ def test_a_mapped_network_covers_the_ipv4_addresses_it_means() -> None:
     assert unmap_network(IPv6Network("::/0")) == IPv6Network("::/0")
 
 
+@pytest.mark.guarantee("W2")
 @pytest.mark.parametrize(
     ("peer", "headers", "address", "reason"),
     [
@@ -79,6 +80,7 @@ def test_the_client_is_the_first_from_the_right_that_no_proxy_of_ours_is(
     assert resolved.reason is reason
 
 
+@pytest.mark.guarantee("W2")
 @given(peer=ADDRESSES, headers=st.lists(st.text()))
 def test_without_proxies_no_header_changes_the_client(
     peer: IPv4Address | IPv6Address, headers: list[str]
@@ -87,6 +89,7 @@ def test_without_proxies_no_header_changes_the_client(
     assert resolved.address == parse_address(str(peer))
 
 
+@pytest.mark.guarantee("W2")
 @given(seen=ADDRESSES, forged=st.lists(st.one_of(st.text(), ADDRESSES.map(str))))
 def test_what_a_client_writes_left_of_its_address_changes_nothing(
     seen: IPv4Address | IPv6Address, forged: list[str]
@@ -95,6 +98,7 @@ def test_what_a_client_writes_left_of_its_address_changes_nothing(
     assert RESOLVER.resolve("10.0.0.1", [*forged, str(seen)]).address == honest.address
 
 
+@pytest.mark.guarantee("W2")
 @given(headers=st.lists(st.text(alphabet="0123456789.:,abcdef% "), max_size=5))
 def test_the_client_is_never_a_proxy_of_ours(headers: list[str]) -> None:
     address = RESOLVER.resolve("10.0.0.1", headers).address

@@ -43,6 +43,7 @@ def test_no_token_lives_longer_than_revocations_are_kept(issuer: Issuer, lifetim
         issuer.issue(principal(), lifetime)
 
 
+@pytest.mark.guarantee("W1")
 async def test_a_token_once_checked_is_checked_again_for_revocation(issuer: Issuer) -> None:
     who = principal()
     token = issuer.issue(who)
