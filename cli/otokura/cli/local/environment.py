@@ -49,11 +49,10 @@ def service_environment(
     }
     own = {
         "ingest": {"KEYRING_FILE": str(layout.keyring)},
-        "transcribe": {"KEYRING_FILE": str(layout.keyring)},
+        "transcribe": {"KEYRING_FILE": str(layout.keyring), "MODEL_DIR": str(layout.model)},
         "access": {
             "KEYRING_FILE": str(layout.keyring),
             "TOKEN_SIGNING_KEY_FILE": str(layout.token_key),
-            "BOOTSTRAP_TOKEN": secrets.bootstrap_token,
         },
         "audit": {
             "LOG_SIGNING_KEY_FILE": str(layout.log_key),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import sys
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,6 @@ class Secrets(BaseModel):
     postgres: str
     databases: dict[str, str]
     store: dict[str, str]
-    bootstrap_token: str
 
     @classmethod
     def make(cls) -> Secrets:
@@ -53,7 +54,6 @@ class Secrets(BaseModel):
             postgres=secret(),
             databases={service: secret() for service in SERVICES},
             store={name: secret() for name in ACTIONS},
-            bootstrap_token=secret(),
         )
 
     def identities(self) -> list[Identity]:
@@ -113,6 +113,13 @@ class Layout:
     def source_keys(self) -> Path:
         """Public keys of the services, for the audit service and for `otokura verify`."""
         return self.folder / "source-keys.json"
+
+    @property
+    def model(self) -> Path:
+        """Where the Whisper model is put together: once for each environment, where that may be written."""
+        environment = Path(sys.prefix)
+        root = environment / "share" / "otokura" if os.access(environment, os.W_OK) else self.folder
+        return root / "whisper-base"
 
     def audit_key(self, service: str) -> Path:
         """Signs the service's entries."""

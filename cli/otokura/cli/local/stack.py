@@ -37,6 +37,7 @@ class Stack:
         ports: ports that must be these; the others are chosen.
         settings: more `OTOKURA_…` variables for a service.
         kafka: `tansu`, or `apache` for Apache Kafka.
+        bootstrap_token: makes the first operator; access gets it as long as there is none.
         tell: gets what happens, a line at a time.
     """
 
@@ -47,13 +48,16 @@ class Stack:
         ports: Mapping[str, int] | None = None,
         settings: Mapping[str, Mapping[str, str]] | None = None,
         kafka: str = "tansu",
+        bootstrap_token: str | None = None,
         tell: Callable[[str], None] = _silent,
     ) -> None:
         self.layout = Layout(folder.resolve())
         self.parts: dict[str, Supervised] = {}
         self.services: dict[str, ServiceProcess] = {}
         self._given = ports or {}
-        self._settings = settings or {}
+        self._settings = {name: dict(more) for name, more in (settings or {}).items()}
+        if bootstrap_token is not None:
+            self._settings.setdefault("access", {})["OTOKURA_BOOTSTRAP_TOKEN"] = bootstrap_token
         self._kafka = kafka
         self._tell = tell
         self._lock: IO[bytes] | None = None
@@ -88,7 +92,7 @@ class Stack:
         servers = self._servers = self._start_servers(secrets, ports)
         for name in SERVICES:
             environment = service_environment(name, layout=self.layout, secrets=secrets, servers=servers)
-            settings = environment | dict(self._settings.get(name, {}))
+            settings = environment | self._settings.get(name, {})
             service = ServiceProcess(name, ports[name], settings, self.layout.log_of(name))
             self.services[name] = service
             self._keep(name, service, service.launch)

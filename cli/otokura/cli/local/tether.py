@@ -8,6 +8,7 @@ deadlock when the parent has threads. Started with `-I -S` it needs the standard
 import ctypes
 import os
 import pwd
+import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
@@ -23,11 +24,13 @@ def _become(user: str) -> None:
 
 def main() -> None:
     """Tie this process to its parent, then become the program."""
-    parent, signal_number, user, *command = sys.argv[1:]
+    parent, last_signal, user, *command = sys.argv[1:]
     if user != "-":
         _become(user)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # exec resets handlers, but keeps what the parent ignored
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
         if os.getppid() != int(parent):  # it died before the prctl
             sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606 - becoming the given program is what this is for

@@ -1,0 +1,20 @@
+"""The `otokura` command."""
+
+from __future__ import annotations
+
+import typer
+
+from otokura.cli import admin
+from otokura.cli.up import up
+from otokura.cli.verify.command import verify
+
+app = typer.Typer(
+    help="Otokura keeps recordings of calls.", no_args_is_help=True, pretty_exceptions_show_locals=False
+)
+app.command()(up)
+app.command()(admin.token)
+app.command()(verify)
+app.add_typer(admin.app, name="admin")
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The services' HTTP interfaces, as the command uses them; import the submodules."""

@@ -1,0 +1,1 @@
+"""The demo tenant, and the demonstration on it; import the submodules."""
