@@ -62,7 +62,7 @@ async def add_job(session: AsyncSession, manifest: Manifest) -> bool:
         "takeovers": 0,
     }
     statement = insert(Job).values(row).on_conflict_do_nothing().returning(col(Job.call_id))
-    return (await session.scalars(statement)).one_or_none() is not None
+    return (await session.exec(statement)).one_or_none() is not None
 
 
 async def store_key(session: AsyncSession, event: KeyWrapped) -> None:
@@ -168,7 +168,7 @@ async def _change(session: AsyncSession, job: LeasedJob, **values: Any) -> None:
         .values(**values)
         .returning(col(Job.call_id))
     )
-    if (await session.scalars(statement)).one_or_none() is None:
+    if (await session.exec(statement)).one_or_none() is None:
         raise LeaseLost("Another worker has taken this job over.")
 
 

@@ -1,0 +1,19 @@
+"""The migrations make the tables that the models describe."""
+
+from __future__ import annotations
+
+import pytest
+
+from otokura.shared.directory import directory_metadata
+from otokura.shared.messaging_models import messaging_metadata
+from otokura.transcribe.models import Table
+from schema_check import schema_differences
+
+
+@pytest.mark.postgres
+async def test_migrations_and_models_agree(database_url: str) -> None:
+    package = "otokura.transcribe.migrations"
+    found = await schema_differences(
+        database_url, package, Table.metadata, messaging_metadata, directory_metadata
+    )
+    assert [difference for difference in found if "alembic_version" not in str(difference)] == []
