@@ -1,8 +1,8 @@
 """The tables that `otokura.shared` brings into a service's database, for its first migration.
 
 These are the tables as they were created; a later change is a further function here, called by a further
-migration of each service, never an edit. A test holds migrations and models equal. `op` is Alembic's: a module
-that stands for the `Operations` of the migration under way, which no type expresses.
+migration of each service, never an edit. A test holds migrations and models equal. `op` is Alembic's module,
+which stands for the `Operations` of the migration under way as no type expresses.
 """
 
 from __future__ import annotations
