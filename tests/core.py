@@ -85,11 +85,16 @@ class Issuer:
         self.verifier = TokenVerifier(ISSUER, AUDIENCE, self._key, self._is_revoked)
 
     def issue(
-        self, who: Principal, lifetime: timedelta = timedelta(minutes=5), *, kid: str = "k1", **names: str
+        self,
+        who: Principal,
+        lifetime: timedelta = timedelta(minutes=5),
+        *,
+        kid: str = "k1",
+        names: dict[str, str] | None = None,
     ) -> str:
         """A token, by default one that the verifier accepts."""
-        issuer, audience = names.get("issuer", ISSUER), names.get("audience", AUDIENCE)
-        return TokenIssuer(self.private_key, kid, issuer, audience).issue(who, lifetime)
+        named = {"issuer": ISSUER, "audience": AUDIENCE, **(names or {})}
+        return TokenIssuer(self.private_key, kid, **named).issue(who, lifetime)
 
     async def _key(self, kid: str) -> Ed25519PublicKey | None:
         return self.keys.get(kid)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI, Request, WebSocket
+from fastapi.responses import StreamingResponse
 
 from core import Settings, nothing
 from otokura.shared.address import ClientAddress
@@ -20,10 +22,15 @@ async def whence(address: ClientAddress) -> str:
 
 
 @router.get("/slow")
-async def slow() -> str:
-    """Takes a while, so that a test can end the server meanwhile."""
-    await asyncio.sleep(0.5)
-    return "done"
+async def slow() -> StreamingResponse:
+    """Begins, and ends after a while, so that a test can stop the server meanwhile."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"begun "
+        await asyncio.sleep(0.5)
+        yield b"done"
+
+    return StreamingResponse(chunks())
 
 
 @router.put("/size")

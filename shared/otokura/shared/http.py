@@ -25,6 +25,22 @@ SHUTDOWN_SECONDS = 20
 """How long requests under way may take to end after SIGTERM; below the usual 30 of Kubernetes."""
 
 
+class _Api(FastAPI):
+    """FastAPI, with the two credentials in its OpenAPI.
+
+    A public route says so by `openapi_extra={"security": []}`.
+    """
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema.setdefault("components", {})["securitySchemes"] = {
+            "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        schema["security"] = [{"accessToken": []}, {"apiKey": []}]
+        return schema
+
+
 def create_api(
     settings: ServiceSettings, *, title: str, lifespan: Lifespan[FastAPI], routers: Sequence[APIRouter]
 ) -> FastAPI:
@@ -33,7 +49,7 @@ def create_api(
     Its state holds `settings`, `readiness` (add checks to it) and `address_resolver`; a service with
     authenticated routes puts an `otokura.shared.authentication.Authenticator` in `authenticator`.
     """
-    app = FastAPI(
+    app = _Api(
         title=title,
         lifespan=lifespan,
         docs_url=None,

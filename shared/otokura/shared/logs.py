@@ -37,9 +37,7 @@ _QUIET = {
     "asyncio": logging.WARNING,
     "faster_whisper": logging.WARNING,
 }
-_RESERVED = frozenset(
-    {"time", "level", "service", "logger", "event", "request_id", "exception", "exc_info", "logger_name"}
-)
+_RESERVED = frozenset({"time", "level", "service", "logger", "event", "request_id", "exception", "exc_info"})
 
 
 def configure_defaults() -> None:
@@ -82,7 +80,7 @@ def _configure_structlog(service: str, level: int, stream: TextIO | None) -> Non
     structlog.configure(
         processors=[_Line(service)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *names: _Writer(stream, *names),
         cache_logger_on_first_use=True,
     )
 
@@ -97,7 +95,15 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
     Pass exceptions as `exc_info=True` or `error=exception`; never put values into the phrase.
     """
-    return cast("FilteringBoundLogger", structlog.get_logger(logger_name=name))
+    return cast("FilteringBoundLogger", structlog.get_logger(name))
+
+
+class _Writer(structlog.WriteLogger):
+    """Writes lines, and knows the name of the logger that it writes for."""
+
+    def __init__(self, stream: TextIO | None, name: str = "") -> None:
+        super().__init__(stream)
+        self.name = name
 
 
 class _Line:
@@ -106,12 +112,12 @@ class _Line:
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def __call__(self, _logger: object, method: str, event: EventDict) -> str:
+    def __call__(self, logger: object, method: str, event: EventDict) -> str:
         fields = {key: value for key, value in event.items() if key not in _RESERVED}
         return _render(
             self._service,
             level="error" if method == "exception" else method,
-            logger=str(event.get("logger_name", "")),
+            logger=str(getattr(logger, "name", "")),
             message=str(event["event"]),
             fields=fields,
             error=_error_of(event.get("exc_info")),

@@ -111,12 +111,13 @@ def _plain(value: object, depth: int) -> Any:
 
 
 def _collection(value: object, depth: int) -> Any:
+    name = type(value).__name__
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         items = list(cast("Mapping[object, object]", value).items())[:MAX_ITEMS]
         return {scrub(str(key)): _masked(str(key), item) or _plain(item, depth + 1) for key, item in items}
     if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
         return [_plain(item, depth + 1) for item in list(cast("list[object]", value))[:MAX_ITEMS]]
-    return f"<{type(cast('object', value)).__name__}>"
+    return f"<{name}>"
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -43,7 +43,7 @@ PRIVATE_KEY = Ed25519PrivateKey.generate()
 def jwk(key: Any, kid: str) -> dict[str, Any]:
     algorithm = "EdDSA" if isinstance(key, Ed25519PrivateKey) else "RS256"
     found = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
-    return {**cast("dict[str, Any]", found), "kid": kid}
+    return {**found, "kid": kid}
 
 
 def tenant(version: int, **changes: Any) -> TenantUpdated:
@@ -178,7 +178,7 @@ async def test_an_answer_is_remembered_for_its_age_only(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1000.0
-    monkeypatch.setattr(directory.time, "monotonic", lambda: clock)
+    monkeypatch.setattr("otokura.shared.directory.time.monotonic", lambda: clock)
     known = Directory(database, max_age=1.0)
     assert not await known.is_active(TENANT)
     await tell(database, tenant(1))

@@ -107,11 +107,11 @@ async def test_a_websocket_message_over_the_limit_closes_the_socket(server: Serv
 
 
 async def test_a_request_under_way_ends_well_when_the_server_is_told_to_stop(server: Server) -> None:
-    async with server.client as client:
-        request = asyncio.create_task(client.get("/slow"))
-        await asyncio.sleep(0.2)
+    async with server.client as client, client.stream("GET", "/slow") as response:
+        chunks = response.aiter_bytes()
+        assert await anext(chunks) == b"begun "
         server.process.send_signal(signal.SIGTERM)
-        assert (await request).json() == "done"
+        assert [chunk async for chunk in chunks] == [b"done"]
     await server.process.communicate()
     assert server.process.returncode == -signal.SIGTERM
 

@@ -170,7 +170,7 @@ async def test_an_expired_token_is_refused(issuer: Issuer) -> None:
 @pytest.mark.guarantee("W1")
 @pytest.mark.parametrize("names", [{"issuer": "https://attacker.example"}, {"audience": "another"}])
 async def test_a_token_for_others_is_refused(issuer: Issuer, names: dict[str, str]) -> None:
-    await refused(issuer, issuer.issue(principal(), **names), "another")
+    await refused(issuer, issuer.issue(principal(), names=names), "another")
 
 
 async def test_a_token_with_one_letter_changed_is_refused(issuer: Issuer) -> None:

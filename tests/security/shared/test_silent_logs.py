@@ -158,7 +158,7 @@ def credentials() -> dict[str, str]:
     return {
         "api key": api_keys.new_api_key(uuid7()),
         "token": token,
-        "unsigned token": jwt.encode({"sub": CANARY}, None, "none"),
+        "unsigned token": jwt.encode({"sub": CANARY}, "", "none"),
         "bearer": f"Bearer {CANARY}.{CANARY}",
         "basic": f"authorization: basic {CANARY}==",
         "url": f"postgresql+asyncpg://user:{CANARY}@db.example/otokura",

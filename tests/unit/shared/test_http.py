@@ -209,6 +209,13 @@ async def test_alive_while_unready() -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
 
 
+def test_the_api_documents_its_credentials() -> None:
+    schema = app.openapi()
+    assert schema["security"] == [{"accessToken": []}, {"apiKey": []}]
+    assert set(schema["components"]["securitySchemes"]) == {"accessToken", "apiKey"}
+    assert not {"/healthz", "/readyz", "/metrics"} & schema["paths"].keys()
+
+
 def test_the_server_believes_no_headers_and_names_no_software() -> None:
     config = uvicorn_config(app, settings())
     assert config.proxy_headers is False

@@ -73,7 +73,7 @@ async def test_a_token_once_checked_expires(issuer: Issuer, monkeypatch: pytest.
     token = issuer.issue(principal(), timedelta(minutes=5))
     await issuer.verifier.verify(token)
     later = (datetime.now(UTC) + timedelta(minutes=6)).timestamp()
-    monkeypatch.setattr(tokens.time, "time", lambda: later)
+    monkeypatch.setattr("otokura.shared.tokens.time.time", lambda: later)
     with pytest.raises(Unauthenticated, match="expired"):
         await issuer.verifier.verify(token)
 
@@ -84,4 +84,4 @@ async def test_only_so_many_tokens_are_remembered(issuer: Issuer, monkeypatch: p
     for token in issued:
         await issuer.verifier.verify(token)
     assert len(issuer.verifier._verified) == 3
-    assert await issuer.verifier.verify(issued[0])
+    await issuer.verifier.verify(issued[0])
