@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -84,12 +85,13 @@ async def _lock_shard(session: AsyncSession, year: int) -> Shard:
 
 async def _unknown(session: AsyncSession, prepared: Sequence[Prepared]) -> list[Prepared]:
     """Those whose id is not in the log yet, each once. Looked up under the shard's lock."""
-    unique = {item.event.entry_id: item for item in reversed(prepared)}
+    unique: dict[UUID, Prepared] = {}
+    for item in prepared:
+        unique.setdefault(item.event.entry_id, item)
     found = await session.exec(select(Entry.entry_id).where(col(Entry.entry_id).in_(unique)))
-    known = set(found.all())
-    return [
-        item for item in prepared if item.event.entry_id not in known and unique[item.event.entry_id] is item
-    ]
+    for known in found.all():
+        del unique[known]
+    return list(unique.values())
 
 
 def _row(shard: int, index: int, item: Prepared) -> dict[str, Any]:
