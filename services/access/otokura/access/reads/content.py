@@ -126,12 +126,13 @@ async def _transcript(opened: OpenedRead, event: dict[str, Any]) -> Transcript:
 def _sealed_transcript(
     state: AccessState, manifest: Manifest, dek: bytes, event: dict[str, Any], size: int
 ) -> SealedObject:
+    ids = (manifest.tenant_id, manifest.call_id)
     return SealedObject(
         state.store,
         event["bucket"],
         event["object"],
         key=derive(dek, Kind.TRANSCRIPT, manifest.call_id),
-        associated_data=associated_data(manifest.tenant_id, manifest.call_id, Kind.TRANSCRIPT),
+        associated_data=associated_data(*ids, Kind.TRANSCRIPT, version=int(event["version"])),
         plaintext_bytes=size,
     )
 
