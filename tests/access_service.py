@@ -1,4 +1,4 @@
-"""A real access process for tests, tenants in it, and calls to read as ingest and transcribe would leave them."""
+"""A real access process for tests, tenants in it, and calls as ingest and transcribe would leave them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -41,6 +42,7 @@ from otokura.shared.events import (
     Notice,
     RecordingSealed,
     TranscriptCompleted,
+    TranscriptFailed,
 )
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import (
@@ -53,7 +55,6 @@ from otokura.shared.keys import (
     derive,
     new_dek,
 )
-
 from otokura.shared.manifest import Manifest, StoredObject
 from otokura.shared.objects import ObjectStore
 from otokura.shared.sealed_objects import seal
@@ -229,6 +230,24 @@ class Access:
         entries = [value for value in records if "entry_id" in value]
         return [e for e in entries if all(str(e[name]) == value for name, value in wanted.items())]
 
+    def entry(self, **wanted: str) -> dict[str, Any]:
+        """The one entry whose members are these, as soon as it is on the topic."""
+        deadline = time.monotonic() + 10
+        while not (found := self.entries(**wanted)):
+            assert time.monotonic() < deadline, "the entry did not come"
+        [entry] = found
+        return entry
+
+    def closed(self, entry_id: str) -> dict[str, Any]:
+        """The `read.closed` of a `read.opened`, as soon as it is on the topic."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = [e for e in self.entries(action="read.closed") if e["detail"]["opened"] == entry_id]
+            if found:
+                [entry] = found
+                return entry
+            assert time.monotonic() < deadline, "the entry did not come"
+
     def replace_object(self, name: str, change: Callable[[bytes], bytes], bucket: str = "recordings") -> None:
         """Tampers with a stored object."""
 
@@ -246,7 +265,9 @@ def once() -> dict[str, str]:
 
 async def read_topic(bootstrap: str, topic: str) -> list[dict[str, Any]]:
     """Every record of a topic's first partition, as JSON."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
+    )
     await consumer.start()
     try:
         partition = TopicPartition(topic, 0)
@@ -372,7 +393,7 @@ class Tenant:
             name,
             chunks_of(plaintext),
             key=derive(dek, Kind.TRANSCRIPT, call_id),
-            associated_data=associated_data(self.id, call_id, Kind.TRANSCRIPT),
+            associated_data=associated_data(self.id, call_id, Kind.TRANSCRIPT, version=1),
         )
         return {
             "bucket": "transcripts",
@@ -465,6 +486,7 @@ HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
     RecordingSealed: handlers.recording_sealed,
     KeyWrapped: handlers.key_wrapped,
     TranscriptCompleted: handlers.transcript_completed,
+    TranscriptFailed: handlers.transcript_failed,
 }
 
 

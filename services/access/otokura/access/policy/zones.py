@@ -36,6 +36,8 @@ def parse_network(text: str) -> Network:
     Raises:
         ValueError: it is not a network, has bits set beyond its prefix, or holds every address.
     """
+    if "%" in text:
+        raise ValueError(f"{text} names an interface, and a reader's address names none")
     network = unmap_network(ip_network(text.strip()))
     if network.prefixlen == 0:
         raise ValueError(f"{text} holds every address: a zone must keep somebody out")
