@@ -55,6 +55,8 @@ def _unavailable() -> Unavailable:
 def _translate(context: ExceptionContext) -> None:
     """SQLAlchemy `handle_error` hook: connectivity failures become `Unavailable` at their source."""
     cause = context.original_exception
+    if not isinstance(cause, Exception):
+        return  # a task that is cancelled loses its connection too, and must stay cancelled
     driver_error = cause.__cause__ or cause
     if context.is_disconnect or _is_away(cause) or _is_away(driver_error):
         raise _unavailable() from cause
