@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from otokura.cli import admin
+from otokura.cli import admin, dlq
+from otokura.cli.calls import command as calls
 from otokura.cli.up import up
 from otokura.cli.verify.command import verify
 
@@ -15,6 +16,8 @@ app.command()(up)
 app.command()(admin.token)
 app.command()(verify)
 app.add_typer(admin.app, name="admin")
+app.add_typer(calls.app, name="call")
+app.add_typer(dlq.app, name="dlq")
 
 if __name__ == "__main__":
     app()

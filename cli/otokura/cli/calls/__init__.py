@@ -1,0 +1,1 @@
+"""Sending calls, as a phone system would; import the submodules."""
