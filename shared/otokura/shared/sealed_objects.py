@@ -12,21 +12,19 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from otokura.shared.cipher import (
+from otokura.shared.cipher import Buffer, Encryptor, RangeOpener
+from otokura.shared.errors import IntegrityError, RangeNotSatisfiable
+from otokura.shared.keys import Kind, associated_data, check_commitment, derive
+from otokura.shared.manifest import Manifest
+from otokura.shared.objects import ObjectStore
+from otokura.shared.segments import (
     HEADER_BYTES,
-    Buffer,
     Cover,
-    Encryptor,
-    RangeOpener,
     ciphertext_size,
     cover,
     segment_of,
     segment_start,
 )
-from otokura.shared.errors import IntegrityError, RangeNotSatisfiable
-from otokura.shared.keys import Kind, associated_data, check_commitment, derive
-from otokura.shared.manifest import Manifest
-from otokura.shared.objects import ObjectStore
 
 _RUN_SEGMENTS = 16
 """Segments that a stream fetches at once (1 MiB)."""

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from fractions import Fraction
+from typing import cast
 
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
@@ -22,6 +23,7 @@ from otokura.shared.errors import IntegrityError
 MEDIA_TYPE = "audio/flac"
 SEEK_SECONDS = 10
 """A seek point at least this often."""
+_Packets = list["Packet[AudioStream]"]
 _LAYOUTS = {1: "mono", 2: "stereo"}
 _STREAMINFO, _SEEKTABLE, _LAST_BLOCK = 0, 3, 0x80
 
@@ -74,7 +76,7 @@ class FlacWriter:
             raise ValueError("the audio ends within a sample")
         last = self._encode(self._pending) if self._pending else b""
         self._pending = bytearray()
-        return last + self._collect(self._encoder.encode(None))
+        return last + self._collect(cast("_Packets", self._encoder.encode(None)))
 
     def header(self) -> bytes:
         """Everything before the first frame (RFC 9639 §8): STREAMINFO and SEEKTABLE."""
@@ -110,9 +112,9 @@ class FlacWriter:
         frame.pts = self._samples
         frame.planes[0].update(bytes(pcm))
         self._samples += frame.samples
-        return self._collect(self._encoder.encode(frame))
+        return self._collect(cast("_Packets", self._encoder.encode(frame)))
 
-    def _collect(self, packets: list[Packet[AudioStream]]) -> bytes:
+    def _collect(self, packets: _Packets) -> bytes:
         """One packet is one frame, but for the empty one at the end that brings FFmpeg's own STREAMINFO."""
         frames: list[bytes] = []
         for packet in packets:

@@ -25,6 +25,7 @@ OPEN_OPTIONS = {
     # No protocol has this name: nothing but the bytes that the parent hands over can be read.
     "protocol_whitelist": "none",
     "enable_drefs": "0",
+    "max_size": "65536",  # bytes of PCM decoded at once; FFmpeg's 4096 spend the time in calls
 }
 
 MIN_RATE, MAX_RATE = 4_000, 192_000

@@ -1,0 +1,300 @@
+"""What Otokura relies on in an S3 store, against the store that is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+from minio import Minio
+
+import servers
+from otokura.shared.errors import NotFound, PreconditionFailed, RangeNotSatisfiable, Unavailable
+from otokura.shared.multipart import PART_BYTES
+from otokura.shared.objects import ObjectStore, StoreRefused
+
+pytestmark = pytest.mark.s3
+
+
+@pytest.fixture
+async def store(object_store: servers.ObjectStoreSettings) -> AsyncIterator[ObjectStore]:
+    store = _store(object_store)
+    yield store
+    await store.close()
+
+
+def _store(settings: servers.ObjectStoreSettings) -> ObjectStore:
+    return ObjectStore(settings.endpoint, settings.access_key, settings.secret_key, settings.region)
+
+
+async def _chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def test_an_object_comes_back_as_it_was_put(store: ObjectStore, bucket: str) -> None:
+    data = os.urandom(100_000)
+    put = await store.put(bucket, "a/b", data, content_type="audio/flac")
+    assert await store.get(bucket, "a/b") == data
+    found = await store.stat(bucket, "a/b")
+    assert (found.name, found.size, found.etag) == ("a/b", len(data), put.etag)
+    assert found.modified is not None
+
+
+async def test_an_empty_object_is_an_object(store: ObjectStore, bucket: str) -> None:
+    await store.put(bucket, "empty", b"")
+    assert await store.get(bucket, "empty") == b""
+    assert [block async for block in store.stream(bucket, "empty")] == []
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 1), (0, 10), (3, 4), (9, 1), (9, 50), (0, 50), (4, None), (1, None)]
+)
+async def test_a_range_is_the_bytes_asked_for(
+    store: ObjectStore, bucket: str, offset: int, length: int | None
+) -> None:
+    await store.put(bucket, "ten", b"0123456789")
+    stop = None if length is None else offset + length
+    part = await store.get_range(bucket, "ten", offset, length)
+    assert part.data == b"0123456789"[offset:stop]
+    assert part.total == 10
+    assert await store.get(bucket, "ten", offset=offset, length=length) == part.data
+
+
+async def test_a_range_after_the_end_is_refused(store: ObjectStore, bucket: str) -> None:
+    await store.put(bucket, "ten", b"0123456789")
+    with pytest.raises(RangeNotSatisfiable):
+        await store.get_range(bucket, "ten", 10, 1)
+    with pytest.raises(ValueError, match="not a range"):
+        await store.get_range(bucket, "ten", 0, 0)
+
+
+async def test_what_is_absent_is_not_found(store: ObjectStore, bucket: str) -> None:
+    with pytest.raises(NotFound):
+        await store.get(bucket, "nothing")
+    with pytest.raises(NotFound):
+        await store.stat(bucket, "nothing")
+    with pytest.raises(NotFound):
+        await store.get_range(bucket, "nothing", 0, 1)
+    with pytest.raises(NotFound):
+        await store.get("no-such-bucket-here", "nothing")
+
+
+async def test_deleting_twice_is_no_error(store: ObjectStore, bucket: str) -> None:
+    await store.put(bucket, "gone", b"x")
+    await store.delete(bucket, "gone")
+    await store.delete(bucket, "gone")
+    with pytest.raises(NotFound):
+        await store.get(bucket, "gone")
+
+
+async def test_create_only_holds_against_a_second_writer(store: ObjectStore, bucket: str) -> None:
+    await store.put(bucket, "once", b"first", if_none_match="*")
+    with pytest.raises(PreconditionFailed):
+        await store.put(bucket, "once", b"second", if_none_match="*")
+    assert await store.get(bucket, "once") == b"first"
+
+
+async def test_replace_only_what_was_seen(store: ObjectStore, bucket: str) -> None:
+    first = await store.put(bucket, "checkpoint", b"1")
+    second = await store.put(bucket, "checkpoint", b"2", if_match=first.etag)
+    with pytest.raises(PreconditionFailed):
+        await store.put(bucket, "checkpoint", b"stale", if_match=first.etag)
+    assert await store.get(bucket, "checkpoint") == b"2"
+    with pytest.raises(PreconditionFailed):
+        await store.get_range(bucket, "checkpoint", 0, 1, if_match=first.etag)
+    assert (await store.get_range(bucket, "checkpoint", 0, 1, if_match=second.etag)).data == b"2"
+
+
+async def test_of_many_creators_one_wins(store: ObjectStore, bucket: str) -> None:
+    async def create(number: int) -> bool:
+        try:
+            await store.put(bucket, "race", b"%d" % number, if_none_match="*")
+        except PreconditionFailed:
+            return False
+        return True
+
+    won = await asyncio.gather(*(create(number) for number in range(16)))
+    assert sum(won) == 1
+    assert await store.get(bucket, "race") == b"%d" % won.index(True)
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 17])
+async def test_a_stream_of_unknown_length_is_stored_whole(store: ObjectStore, bucket: str, size: int) -> None:
+    data = os.urandom(size)
+    info = await store.put_stream(bucket, "streamed", _chunks(data, 1_000_003))
+    assert info.size == size
+    assert info.etag == (await store.stat(bucket, "streamed")).etag
+    digest = hashlib.sha256()
+    async for block in store.stream(bucket, "streamed"):
+        digest.update(block)
+    assert digest.digest() == hashlib.sha256(data).digest()
+
+
+async def test_a_stream_can_be_read_from_the_middle(store: ObjectStore, bucket: str) -> None:
+    data = os.urandom(3 * 1024 * 1024 + 5)
+    await store.put(bucket, "long", data)
+    blocks = [block async for block in store.stream(bucket, "long", offset=1_000_000, length=1_500_000)]
+    assert b"".join(blocks) == data[1_000_000:2_500_000]
+
+
+async def test_a_stream_of_an_object_that_is_replaced_ends_in_an_error(
+    store: ObjectStore, bucket: str
+) -> None:
+    await store.put(bucket, "changing", bytes(3 * 1024 * 1024))
+    stream = aiter(store.stream(bucket, "changing"))
+    await anext(stream)
+    await store.put(bucket, "changing", bytes(range(256)) * 3 * 4096)
+    with pytest.raises(PreconditionFailed):
+        await anext(stream)
+
+
+async def test_a_stream_that_fails_leaves_no_object(
+    store: ObjectStore, bucket: str, object_store: servers.ObjectStoreSettings
+) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield bytes(PART_BYTES)
+        raise ConnectionResetError("the vendor went away")
+
+    with pytest.raises(ConnectionResetError):
+        await store.put_stream(bucket, "broken", broken())
+    with pytest.raises(NotFound):
+        await store.stat(bucket, "broken")
+    assert _uploads(object_store, bucket) == []
+
+
+async def test_a_stream_that_is_cancelled_leaves_no_object(
+    store: ObjectStore, bucket: str, object_store: servers.ObjectStoreSettings
+) -> None:
+    sent = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield bytes(PART_BYTES)
+        sent.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    task = asyncio.create_task(store.put_stream(bucket, "cancelled", endless()))
+    await sent.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _uploads(object_store, bucket) == []
+
+
+def _uploads(settings: servers.ObjectStoreSettings, bucket: str) -> list[str | None]:
+    host = settings.endpoint.removeprefix("http://")
+    client = Minio(host, settings.access_key, settings.secret_key, secure=False, region=settings.region)
+    return [upload.object_name for upload in client._list_multipart_uploads(bucket).uploads]
+
+
+async def test_a_large_stream_takes_bounded_memory(store: ObjectStore, bucket: str) -> None:
+    """256 MB go up and come down again while the process grows by less than 64 MB."""
+    piece = os.urandom(1024 * 1024)
+    process = psutil.Process()
+    await store.put_stream(bucket, "warm", _repeat(piece, 32, lambda: None))
+    before = process.memory_info().rss
+    peak = before
+
+    def measure() -> None:
+        nonlocal peak
+        peak = max(peak, process.memory_info().rss)
+
+    info = await store.put_stream(bucket, "large", _repeat(piece, 256, measure))
+    assert info.size == 256 * len(piece)
+    async for block in store.stream(bucket, "large"):
+        assert block == piece
+        measure()
+    assert peak - before < 64 * 1024 * 1024
+
+
+async def _repeat(piece: bytes, times: int, measure: Callable[[], None]) -> AsyncIterator[bytes]:
+    for _ in range(times):
+        measure()
+        yield piece
+
+
+async def test_names_are_listed_in_order_and_page_by_page(store: ObjectStore, bucket: str) -> None:
+    names = [f"x/{number:04}" for number in range(1_050)]
+    gate = asyncio.Semaphore(32)
+
+    async def put(name: str) -> None:
+        async with gate:
+            await store.put(bucket, name, b"1")
+
+    await asyncio.gather(*map(put, [*names, "y/other"]))
+    assert [found.name async for found in store.list(bucket, "x/")] == names
+    assert [found.name async for found in store.list(bucket, "x/", start_after="x/1040")] == names[1041:]
+    assert [found.name async for found in store.list(bucket)] == [*names, "y/other"]
+
+
+async def test_a_bucket_is_made_once(store: ObjectStore) -> None:
+    name = f"made-{secrets.token_hex(6)}"
+    await store.ensure_bucket(name)
+    await store.ensure_bucket(name)
+    await store.put(name, "x", b"1")
+    with pytest.raises(StoreRefused, match="without Object Lock"):
+        await store.ensure_bucket(name, lock=True)
+
+
+async def test_a_locked_version_cannot_be_deleted(store: ObjectStore) -> None:
+    name = f"locked-{secrets.token_hex(6)}"
+    await store.ensure_bucket(name, lock=True)
+    await store.ensure_bucket(name, lock=True)
+    until = datetime.now(UTC) + timedelta(minutes=10)
+    kept = await store.put(name, "entry", b"evidence", retain_until=until)
+    assert kept.version_id
+    with pytest.raises(StoreRefused):
+        await store.delete(name, "entry", version_id=kept.version_id)
+    await store.put(name, "entry", b"newer")
+    await store.delete(name, "entry")
+    with pytest.raises(NotFound):
+        await store.get(name, "entry")
+    assert await store.get(name, "entry", version_id=kept.version_id) == b"evidence"
+    versions = [found async for found in store.list(name, "entry", versions=True)]
+    assert [found.delete_marker for found in versions].count(True) == 1
+    assert kept.version_id in {found.version_id for found in versions}
+
+
+async def test_wrong_credentials_are_refused_without_being_repeated(
+    object_store: servers.ObjectStoreSettings, bucket: str
+) -> None:
+    for wrong in (
+        replace(object_store, secret_key="not-the-secret-key"),
+        replace(object_store, access_key="nobody"),
+    ):
+        store = _store(wrong)
+        with pytest.raises(StoreRefused) as refused:
+            await store.get(bucket, "anything")
+        assert wrong.secret_key not in str(refused.value)
+        with pytest.raises(StoreRefused):
+            await store.put(bucket, "anything", b"x")
+        await store.close()
+
+
+async def test_a_store_that_is_away_is_unavailable() -> None:
+    with closing(socket.socket()) as refusing:  # bound and not listening: every connection is refused
+        refusing.bind(("127.0.0.1", 0))
+        store = ObjectStore(f"http://127.0.0.1:{refusing.getsockname()[1]}", "key", "secret")
+        for call in (store.get("b", "n"), store.put("b", "n", b"x"), store.ensure_bucket("bucket")):
+            with pytest.raises(Unavailable):
+                await call
+        with pytest.raises(Unavailable):
+            await store.put_stream("b", "n", _chunks(bytes(PART_BYTES * 2), PART_BYTES))
+        await store.close()
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "ftp://host", "http://host/path", "http://"])
+def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="endpoint must look like"):
+        ObjectStore(endpoint, "key", "secret")
