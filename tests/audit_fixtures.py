@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 import servers
+from audit_service import AuditService
 from otokura.audit import repository, sequencer
 from otokura.audit.leaves import Prepared
 from otokura.audit.models import Shard
 from otokura.audit.notes import Signer
 from otokura.audit.publisher import Publisher
 from otokura.audit.shelf import Shelf
+from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.database import Database, migrate
 from otokura.shared.objects import ObjectStore
+
+MakeAudit = Callable[..., AuditService]
 
 YEAR = 2026
 ORIGIN = "audit.example.jp/log"
@@ -89,6 +98,56 @@ class Log:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(await self.store.get(self.bucket, name))
         return folder
+
+
+@pytest.fixture(scope="module")
+def make_audit(
+    postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
+) -> Iterator[MakeAudit]:
+    """Starts audit processes, each on a database and bucket of its own; ends them after the module."""
+    kafka: dict[str, object] = {
+        "kafka_bootstrap": kafka_server.bootstrap,
+        "kafka_idempotence": kafka_server.idempotence,
+        "kafka_replication": 1,
+        "kafka_min_insync": 1,
+        "kafka_partitions": 1,
+        "development": True,
+    }
+    with ExitStack() as stack:
+
+        def make(**overrides: object) -> AuditService:
+            folder = stack.enter_context(servers.scratch_folder("audit"))
+            name = f"test_{secrets.token_hex(6)}"
+            url = asyncio.run(postgres_server.create_database(name, secrets.token_urlsafe(16)))
+            stack.callback(lambda: asyncio.run(postgres_server.drop_database(name)))
+            store = servers.object_store_settings(s3_server, "test")
+            changed = {key: str(value) for key, value in overrides.items()}
+            service = AuditService(folder, url, store, kafka, f"log-{secrets.token_hex(6)}", changed)
+            asyncio.run(service.prepare())
+            service.start()
+            stack.callback(service.program.stop)
+            return service
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def audit(make_audit: MakeAudit) -> AuditService:
+    """A running audit service."""
+    return make_audit()
+
+
+@pytest.fixture
+async def tenant_id(audit: AuditService) -> UUID:
+    """A tenant of the test's own."""
+    return await audit.add_tenant()
+
+
+@pytest.fixture
+async def auditor(audit: AuditService, tenant_id: UUID) -> AsyncIterator[httpx.AsyncClient]:
+    """The HTTP client of the tenant's auditor."""
+    async with audit.client(tenant_id) as client:
+        yield client
 
 
 @pytest.fixture
