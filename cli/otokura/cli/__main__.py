@@ -6,6 +6,7 @@ import typer
 
 from otokura.cli import admin, dlq
 from otokura.cli.calls import command as calls
+from otokura.cli.demo.command import demo
 from otokura.cli.up import up
 from otokura.cli.verify.command import verify
 
@@ -13,6 +14,7 @@ app = typer.Typer(
     help="Otokura keeps recordings of calls.", no_args_is_help=True, pretty_exceptions_show_locals=False
 )
 app.command()(up)
+app.command()(demo)
 app.command()(admin.token)
 app.command()(verify)
 app.add_typer(admin.app, name="admin")

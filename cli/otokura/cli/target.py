@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,12 @@ class Target:
     def credentials(self) -> Credentials:
         """The demo tenant's principals."""
         return Credentials.read(self.layout.credentials)
+
+    @property
+    def source_keys(self) -> dict[str, str]:
+        """By service, base64 of the public key with which it signs its entries."""
+        keys: dict[str, str] = json.loads(self.layout.source_keys.read_text())
+        return keys
 
     @property
     def log_url(self) -> str:

@@ -35,6 +35,7 @@ class Job:
     call: NewCall
     live: bool
     speed: float
+    title: str
 
 
 @app.command()
@@ -79,7 +80,7 @@ def send(  # noqa: PLR0913 - one argument for each option
                     purposes=tuple(purpose or ("quality",)),
                     language=language,
                 )
-                typer.echo(send_one(vendor, Job(path, call, live, speed), bars))
+                typer.echo(send_one(vendor, Job(path, call, live, speed, path.name), bars))
             except (ApiError, StreamError, WavError, httpx.TransportError) as error:
                 failed = True
                 typer.echo(f"{path}: {error}", err=True)
@@ -97,8 +98,8 @@ def send_one(vendor: Vendor, job: Job, bars: Progress) -> str:
         WavError: the file cannot be streamed live.
         httpx.TransportError: ingest cannot be reached.
     """
-    wav = read_wav(job.path) if job.live else None
-    bar = bars.add_task(job.path.name, total=wav.samples if wav else job.path.stat().st_size)
+    wav = read_wav(job.path) if job.live else None  # before the call starts: there is none if this fails
+    bar = bars.add_task(job.title, total=wav.samples if wav else job.path.stat().st_size)
     call_id = vendor.start(job.call)
 
     def draw(reached: int) -> None:
@@ -117,7 +118,7 @@ def _roles(given: str | None, path: Path) -> tuple[str, ...]:
     try:
         return _ROLES[read_wav(path).channels]
     except WavError as error:
-        raise WavError(f"{error}; say who is on its channels: --channels agent,customer or mixed") from None
+        raise WavError(f"{error}: say who is on its channels (--channels agent,customer or mixed)") from None
 
 
 def _vendor(url: str | None, api_key: str | None, data: Path) -> Vendor:

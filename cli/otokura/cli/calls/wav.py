@@ -62,7 +62,7 @@ def read_wav(path: Path) -> Wav:
     with path.open("rb") as file:
         riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
         if riff != b"RIFF" or wave != b"WAVE":
-            raise WavError(f"{path} is not a WAV file; without --live any format can be sent")
+            raise WavError(f"{path} is not a WAV file")
         layout: tuple[str, int, int] | None = None
         while header := file.read(8):
             name, size = struct.unpack("<4sI", header.ljust(8, b"\0"))
@@ -85,8 +85,8 @@ def _format(path: Path, body: bytes) -> tuple[str, int, int]:
     encoding = _ENCODINGS.get((code, bits))
     if encoding is None or rate not in _RATES or not 1 <= channels <= MAX_CHANNELS:
         raise WavError(
-            f"{path} has {channels} channel(s) of {bits} bits at {rate} Hz (format {code}); live streams are one"
-            " or two channels of 16-bit PCM or G.711 at 8000 or 16000 Hz; without --live any format can be sent"
+            f"{path} has {channels} channel(s) of {bits} bits at {rate} Hz (format {code}); a live stream has"
+            " one or two of 16-bit PCM or G.711, at 8000 or 16000 Hz. Without --live any format can be sent"
         )
     return encoding, rate, channels
 

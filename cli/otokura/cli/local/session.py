@@ -49,7 +49,7 @@ def local_otokura(
     first = "operator" not in Credentials.read(layout.credentials).principals
     # The token lives in this process and in that of access, and nowhere else.
     token = secrets.token_urlsafe(32) if first else None
-    with Stack(folder, ports=ports, bootstrap_token=token, tell=tell) as stack, _watched(stack, tell):
+    with Stack(folder, ports=ports, bootstrap_token=token, tell=tell) as stack, watched(stack, tell):
         tell("Looking after the demo tenant")
         target = running_target(folder)
         ensure_tenant(layout.credentials, target.stack.urls, token)
@@ -57,7 +57,7 @@ def local_otokura(
 
 
 @contextmanager
-def _watched(stack: Stack, tell: Callable[[str], None]) -> Generator[None]:
+def watched(stack: Stack, tell: Callable[[str], None]) -> Generator[None]:
     """Start again what dies, from a thread of its own."""
     done = threading.Event()
 
