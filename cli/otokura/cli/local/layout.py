@@ -80,6 +80,11 @@ class Layout:
         return self.folder / "stack.json"
 
     @property
+    def log_place(self) -> Path:
+        """Where the audit log of the running stack is, and its public key: what `otokura verify` needs."""
+        return self.folder / "log.json"
+
+    @property
     def ports(self) -> Path:
         """The ports of the last run, used again when they are free."""
         return self.folder / "ports.json"

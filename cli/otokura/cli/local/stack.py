@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import os
 from collections.abc import Callable, Coroutine, Mapping
@@ -12,10 +13,11 @@ from typing import IO, Any, Self
 
 from otokura.cli.local import running
 from otokura.cli.local.apache_kafka import ApacheKafkaServer
-from otokura.cli.local.environment import Servers, service_environment
+from otokura.cli.local.environment import LOG_ORIGIN, Servers, service_environment
 from otokura.cli.local.layout import BUCKETS, SERVICES, Layout, Secrets
 from otokura.cli.local.ports import choose_ports
 from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.private import public_bytes, signing_key, write_private_json
 from otokura.cli.local.program import StartError
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.cli.local.service_process import ServiceProcess
@@ -112,6 +114,7 @@ class Stack:
         self.parts.clear()
         if self._lock is not None:
             self.layout.state.unlink(missing_ok=True)
+            self.layout.log_place.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -188,6 +191,9 @@ class Stack:
             kafka_idempotence=servers.broker.idempotence,
             processes={name: running.ProcessId.of(pid) for name, pid in pids.items() if pid is not None},
         ).write(self.layout.state)
+        public_key = base64.b64encode(public_bytes(signing_key(self.layout.log_key))).decode()
+        place = {"url": f"{self.services['audit'].url}/log", "origin": LOG_ORIGIN, "public_key": public_key}
+        write_private_json(self.layout.log_place, place)
 
 
 def _run(coroutine: Coroutine[Any, Any, object]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -13,13 +15,16 @@ import typer
 
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
-from otokura.cli.verify.notes import parse_vkey
+from otokura.cli.verify.notes import make_vkey, parse_vkey
 
 
 def verify(
     location: Annotated[
-        str, typer.Argument(help="The log: https://…/log/<year>, or a folder with its files.")
-    ],
+        str | None,
+        typer.Argument(
+            help="The log: https://…/log/<year>, or a folder with its files; the local one if not given."
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -38,6 +43,7 @@ def verify(
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Keep the checkpoint here, to pin it next time.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data: Annotated[Path, typer.Option(help="The data folder of the local Otokura.")] = Path(".otokura"),
 ) -> None:
     """Verify an audit log with public keys alone.
 
@@ -45,6 +51,8 @@ def verify(
     anything is wrong, 2 when the verification cannot be begun.
     """
     try:
+        if location is None:
+            location, key = _local_log(data)
         report = verify_log(
             location,
             _read_key(key, location),
@@ -63,6 +71,16 @@ def verify(
         raise typer.Exit(1)
     if save is not None:
         save.write_text(report.checkpoint)
+
+
+def _local_log(data: Path) -> tuple[str, str]:
+    """This year's log of the Otokura that runs on a folder: its address, and its key as the folder has it."""
+    try:
+        log: dict[str, Any] = json.loads((data / "log.json").read_text())
+    except FileNotFoundError:
+        raise ValueError(f"no Otokura runs on {data}: say where the log is, or give --data") from None
+    year = datetime.now(UTC).year
+    return f"{log['url']}/{year}", make_vkey(f"{log['origin']}/{year}", base64.b64decode(log["public_key"]))
 
 
 def _read_key(key: str | None, location: str) -> str:

@@ -137,12 +137,13 @@ class _Walk:
     def run(self) -> None:
         for index in range(-(-self._checkpoint.size // WIDTH)):
             self._visit(index)
-            if len(self._report.findings) + len(self._differences) > _MAX_FINDINGS:
+            if len(self._report.findings) > _MAX_FINDINGS:
+                self._report.add(Code.MALFORMED, f"tile {index}", "too much is wrong; the rest was not read")
                 break
         else:
             self._judge()
+            self._name_differences()
             self._check_pins()
-        self._name_differences()
         for source, numbers in sorted(self._numbers.items()):
             self._report.sources[source] = numbers.count
             if holes := numbers.holes():
@@ -158,7 +159,7 @@ class _Walk:
         self._by_tiles.extend(served)
         for offset, entry in enumerate(entries or ()):
             self._read_leaf(index * WIDTH + offset, entry)
-        if hashes is not None and served is not None:
+        if hashes is not None and served is not None and len(self._differences) < _MAX_FINDINGS:
             pairs = enumerate(zip(hashes, served, strict=True))
             self._differences += [(index, at) for at, (ours, theirs) in pairs if ours != theirs]
 
