@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 
@@ -53,6 +54,16 @@ def make_ingest(
 def ingest(make_ingest: MakeIngest) -> IngestService:
     """An ingest process with short waits."""
     return make_ingest(lease_seconds=3, flush_seconds=1.0)
+
+
+@pytest.fixture(autouse=True)
+def complaints(ingest: IngestService) -> Iterator[None]:
+    """Shows what the service complained of during a test that fails."""
+    before = len(ingest.log_text())
+    yield
+    for line in ingest.log_text()[before:].splitlines():
+        if '"level":"info"' not in line.replace(" ", ""):
+            sys.stdout.write(line + "\n")
 
 
 @pytest.fixture

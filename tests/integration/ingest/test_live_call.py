@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 
-import av
 import httpx
 import numpy as np
 import pytest
 
+from flac_decoding import decoded
 from ingest_service import Credentials, IngestService, settled, start_call
 from otokura.ingest.wire import Encoding, StreamFormat
 from phone_system import end_stream, send_all, speechlike, stream, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
-
-
-def decoded(flac: bytes, channels: int) -> bytes:
-    """The samples of a FLAC file, by FFmpeg's decoder and nothing of ours."""
-    blocks: list[bytes] = []
-    with av.open(io.BytesIO(flac)) as container:
-        for frame in container.decode(audio=0):
-            assert frame.format.name == "s16"
-            blocks.append(bytes(frame.planes[0])[: frame.samples * 2 * channels])
-    return b"".join(blocks)
 
 
 @pytest.mark.guarantee("A1")

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
-from sqlmodel import col
+from sqlalchemy import ColumnElement, delete, func, or_, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.ingest.errors import CallClosed, CallNotFound, Fenced
@@ -45,7 +45,7 @@ def _clock() -> ColumnElement[Any]:
 
 async def now(session: AsyncSession) -> datetime:
     """The database's clock."""
-    moment: datetime = (await session.scalars(select(func.clock_timestamp()))).one()
+    moment: datetime = (await session.exec(select(func.clock_timestamp()))).one()
     return moment
 
 
@@ -56,7 +56,7 @@ async def find(session: AsyncSession, call_id: UUID, tenant_id: UUID) -> Call:
         CallNotFound: there is none, or it is another tenant's.
     """
     query = select(Call).where(col(Call.id) == call_id, col(Call.tenant_id) == tenant_id)
-    call = (await session.scalars(query)).one_or_none()
+    call = (await session.exec(query)).one_or_none()
     if call is None:
         raise CallNotFound(call_id)
     return call
@@ -65,7 +65,7 @@ async def find(session: AsyncSession, call_id: UUID, tenant_id: UUID) -> Call:
 async def lock(session: AsyncSession, call_id: UUID, tenant_id: UUID) -> Call:
     """The same, and nobody else changes it until the transaction ends."""
     query = select(Call).where(col(Call.id) == call_id, col(Call.tenant_id) == tenant_id).with_for_update()
-    call = (await session.scalars(query)).one_or_none()
+    call = (await session.exec(query)).one_or_none()
     if call is None:
         raise CallNotFound(call_id)
     return call
@@ -79,7 +79,7 @@ async def lock_claimed(session: AsyncSession, claim: Claim, state: CallState) ->
         CallClosed: the call moved on.
     """
     query = select(Call).where(col(Call.id) == claim.call_id).with_for_update()
-    call = (await session.scalars(query)).one_or_none()
+    call = (await session.exec(query)).one_or_none()
     if call is None:
         raise CallNotFound(claim.call_id)
     if call.state != state:
@@ -109,9 +109,8 @@ async def renew(session: AsyncSession, claim: Claim, lease: timedelta) -> None:
         update(Call)
         .where(col(Call.id) == claim.call_id, col(Call.epoch) == claim.epoch, col(Call.settled_at).is_(None))
         .values(lease_until=_clock() + lease, last_audio_at=_clock())
-        .returning(col(Call.id))
     )
-    if (await session.scalars(statement)).one_or_none() is None:
+    if (await session.exec(statement)).rowcount == 0:
         raise Fenced
 
 
@@ -140,9 +139,8 @@ async def accept(session: AsyncSession, claim: Claim, piece: NewPiece, lease: ti
             last_audio_at=_clock(),
             lease_until=_clock() + lease,
         )
-        .returning(col(Call.id))
     )
-    if (await session.scalars(advance)).one_or_none() is None:
+    if (await session.exec(advance)).rowcount == 0:
         await _explain_refusal(session, claim, piece)
         return
     session.add(
@@ -194,7 +192,7 @@ async def next_idle(session: AsyncSession, idle: timedelta) -> Call | None:
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.exec(query)).one_or_none()
 
 
 async def next_to_seal(session: AsyncSession) -> Call | None:
@@ -209,7 +207,7 @@ async def next_to_seal(session: AsyncSession) -> Call | None:
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.exec(query)).one_or_none()
 
 
 async def release(session: AsyncSession, claim: Claim, retry_after: timedelta, *, counts: bool) -> None:
@@ -221,7 +219,7 @@ async def release(session: AsyncSession, claim: Claim, retry_after: timedelta, *
         retry_after: how long everyone leaves the call alone.
         counts: whether this attempt is one of those that are allowed.
     """
-    await session.scalars(
+    await session.exec(
         update(Call)
         .where(
             col(Call.id) == claim.call_id,
@@ -233,14 +231,13 @@ async def release(session: AsyncSession, claim: Claim, retry_after: timedelta, *
             lease_until=_clock() + retry_after,
             seal_attempts=Call.seal_attempts if counts else Call.seal_attempts - 1,
         )
-        .returning(col(Call.id))
     )
 
 
 async def pieces(session: AsyncSession, call_id: UUID) -> list[Piece]:
     """The timeline in order. A four-hour call has 2,880 rows: they fit in memory, its audio need not."""
     query = select(Piece).where(col(Piece.call_id) == call_id).order_by(col(Piece.seq))
-    return list((await session.scalars(query)).all())
+    return list((await session.exec(query)).all())
 
 
 async def uncleaned(session: AsyncSession, limit: int) -> list[Call]:
@@ -251,13 +248,11 @@ async def uncleaned(session: AsyncSession, limit: int) -> list[Call]:
         .order_by(col(Call.settled_at))
         .limit(limit)
     )
-    return list((await session.scalars(query)).all())
+    return list((await session.exec(query)).all())
 
 
 async def mark_cleaned(session: AsyncSession, call: Call) -> None:
     """The temporary objects are gone; the rows that named them go too, unless the call failed."""
     if call.state != CallState.FAILED:
-        gone = delete(Piece).where(col(Piece.call_id) == call.id).returning(col(Piece.seq))
-        await session.scalars(gone)
-    done = update(Call).where(col(Call.id) == call.id).values(cleaned_at=_clock()).returning(col(Call.id))
-    await session.scalars(done)
+        await session.exec(delete(Piece).where(col(Piece.call_id) == call.id))
+    await session.exec(update(Call).where(col(Call.id) == call.id).values(cleaned_at=_clock()))

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from otokura.ingest.instruments import SETTLED_CALLS
 from otokura.ingest.models import Call, CallState
 from otokura.ingest.repository import Claim, lock_claimed, now
 from otokura.ingest.service import Audio, Outcome, build_manifest
 from otokura.ingest.state import State
 from otokura.shared.audit import Action, AuditDraft
-from otokura.shared.events import CallEnded, CallSettled, RecordingSealed
+from otokura.shared.events import CallEnded, CallSettled, EventData, RecordingSealed
 from otokura.shared.manifest import Manifest
 from otokura.shared.outbox import publish, publish_audit
 
@@ -54,29 +52,38 @@ async def settle(
     async with state.database.session() as session:
         call = await lock_claimed(session, claim, expected)
         moment = await now(session)
+        ends_now = call.ended_at is None
         call.version += 1
-        if call.ended_at is None:
-            call.ended_at = moment
-            await publish(session, ended_event(call, moment))
+        call.ended_at = call.ended_at or moment
         call.settled_at, call.owner, call.lease_until = moment, None, None
-        if isinstance(outcome, Audio):
-            await _seal(session, call, build_manifest(call, outcome, call.ended_at), moment, lost)
-        else:
-            await _close(session, call, outcome, moment)
+        news, entry = _conclude(call, outcome, moment, lost)
         await session.flush()
+        if ends_now:
+            await publish(session, ended_event(call, moment))
+        for event in news:
+            await publish(session, event)
+        await publish_audit(session, entry)
     SETTLED_CALLS.labels(call.state).inc()
     state.to_clean.set()
     return call
 
 
-def ended_event(call: Call, ended_at: datetime) -> CallEnded:
-    """That no more audio will come."""
-    return CallEnded(call_id=call.id, tenant_id=call.tenant_id, version=call.version, ended_at=ended_at)
+def _conclude(
+    call: Call, outcome: Audio | Failed | Empty, moment: datetime, lost: list[int]
+) -> tuple[list[EventData], AuditDraft]:
+    """Write the outcome into the row; what is told of it."""
+    if isinstance(outcome, Audio):
+        return _seal(call, build_manifest(call, outcome, call.ended_at or moment), moment, lost)
+    result: Outcome = "failed" if isinstance(outcome, Failed) else "empty"
+    call.state = CallState(result)
+    call.failure = outcome.reason if isinstance(outcome, Failed) else None
+    entry = _entry(call, Action.CALL_SETTLED, {"outcome": result, "reason": call.failure})
+    return [_settled_event(call, result, moment)], entry
 
 
-async def _seal(
-    session: AsyncSession, call: Call, manifest: Manifest, moment: datetime, lost: list[int]
-) -> None:
+def _seal(
+    call: Call, manifest: Manifest, moment: datetime, lost: list[int]
+) -> tuple[list[EventData], AuditDraft]:
     digest = manifest.sha256()
     call.state = CallState.SEALED
     call.origin, call.sample_rate, call.samples = manifest.origin, manifest.sample_rate, manifest.samples
@@ -89,18 +96,19 @@ async def _seal(
         manifest_sha256=digest,
         sealed_at=moment,
     )
-    await publish(session, sealed)
-    await publish(session, _settled_event(call, "sealed", moment))
-    await publish_audit(session, _sealed_entry(call, manifest, digest, lost))
+    detail = {
+        "manifest_sha256": digest,
+        "plaintext_sha256": manifest.recording.plaintext_sha256,
+        "origin": manifest.origin,
+        "duration_ms": manifest.duration_ms,
+        "lost_segments": lost,
+    }
+    return [sealed, _settled_event(call, "sealed", moment)], _entry(call, Action.RECORDING_SEALED, detail)
 
 
-async def _close(session: AsyncSession, call: Call, outcome: Failed | Empty, moment: datetime) -> None:
-    result: Outcome = "failed" if isinstance(outcome, Failed) else "empty"
-    call.state = CallState(result)
-    call.failure = outcome.reason if isinstance(outcome, Failed) else None
-    await publish(session, _settled_event(call, result, moment))
-    detail = {"outcome": result, "reason": call.failure}
-    await publish_audit(session, _entry(call, Action.CALL_SETTLED, detail))
+def ended_event(call: Call, ended_at: datetime) -> CallEnded:
+    """That no more audio will come."""
+    return CallEnded(call_id=call.id, tenant_id=call.tenant_id, version=call.version, ended_at=ended_at)
 
 
 def _settled_event(call: Call, outcome: Outcome, moment: datetime) -> CallSettled:
@@ -112,17 +120,6 @@ def _settled_event(call: Call, outcome: Outcome, moment: datetime) -> CallSettle
         reason=call.failure,
         settled_at=moment,
     )
-
-
-def _sealed_entry(call: Call, manifest: Manifest, digest: str, lost: list[int]) -> AuditDraft:
-    detail = {
-        "manifest_sha256": digest,
-        "plaintext_sha256": manifest.recording.plaintext_sha256,
-        "origin": manifest.origin,
-        "duration_ms": manifest.duration_ms,
-        "lost_segments": lost,
-    }
-    return _entry(call, Action.RECORDING_SEALED, detail)
 
 
 def _entry(call: Call, action: Action, detail: dict[str, Any]) -> AuditDraft:

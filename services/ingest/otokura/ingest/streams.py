@@ -8,7 +8,7 @@ stream still holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import Enum
 from uuid import UUID
@@ -44,7 +44,7 @@ class Streams:
         self._open: dict[UUID, OpenStream] = {}
 
     @contextmanager
-    def opened(self, call_id: UUID, epoch: int) -> Iterator[OpenStream]:
+    def opened(self, call_id: UUID, epoch: int) -> Generator[OpenStream]:
         """Register a connection for its life; of two, the one with the older epoch is asked to yield."""
         stream = OpenStream(epoch)
         other = self._open.get(call_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from otokura.ingest.call_keys import CallKey
-from otokura.ingest.errors import ChannelsDiffer, EmptyAudio, UploadStalled
+from otokura.ingest.errors import ChannelsDiffer, EmptyAudio, Fenced, UploadStalled
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState, Origin
 from otokura.ingest.objects import discard, recording_name
@@ -20,7 +20,7 @@ from otokura.ingest.repository import Claim, lock, take
 from otokura.ingest.service import Audio, check_upload
 from otokura.ingest.settling import settle
 from otokura.ingest.state import State
-from otokura.shared.errors import Conflict
+from otokura.shared.errors import Conflict, NotFound
 from otokura.shared.events import TenantSettings
 from otokura.shared.keys import Kind
 from otokura.shared.manifest import StoredObject
@@ -96,7 +96,11 @@ class Upload:
             associated_data=binding,
             plaintext_bytes=stored.plaintext_bytes,
         )
-        media = await probe(source)
+        try:
+            media = await probe(source)
+        except NotFound:
+            # Only cleaning removes it, after a newer upload has settled the call.
+            raise Fenced from None
         if media.channels != len(self.call.channels):
             raise ChannelsDiffer(len(self.call.channels), media.channels)
         return media

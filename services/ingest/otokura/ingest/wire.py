@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from otokura.ingest.errors import MalformedAudio, MalformedMessage
 from otokura.shared.errors import BadRequest
-from otokura.shared.media import g711
+from otokura.shared.media.g711 import decode_alaw, decode_mulaw
 
 RATES = (8000, 16000)
 SAMPLE_BYTES = 2
@@ -56,7 +56,7 @@ class StreamFormat:
             )
         if self.encoding is Encoding.PCM_S16LE:
             return data
-        decode = g711.decode_mulaw if self.encoding is Encoding.MULAW else g711.decode_alaw
+        decode = decode_mulaw if self.encoding is Encoding.MULAW else decode_alaw
         return decode(data).astype("<i2", copy=False).tobytes()
 
 

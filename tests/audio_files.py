@@ -1,0 +1,58 @@
+"""Audio files for uploads, made by other hands than ours: the standard library's and FFmpeg's."""
+
+from __future__ import annotations
+
+import io
+import struct
+import wave
+from collections.abc import AsyncIterator
+from typing import cast
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+def wav(pcm: bytes, rate: int, channels: int) -> bytes:
+    """A WAV file of s16le samples."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((channels, 2, rate, 0, "NONE", ""))
+        writer.writeframes(pcm)
+    return file.getvalue()
+
+
+def encoded(pcm: bytes, rate: int, channels: int, container: str, codec: str) -> bytes:
+    """The samples in another container and codec, by FFmpeg."""
+    file = io.BytesIO()
+    with cast("OutputContainer", av.open(file, "w", format=container)) as output:
+        stream = cast("AudioStream", output.add_stream(codec, rate=rate, layout=LAYOUTS[channels]))
+        samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
+        frame = AudioFrame.from_ndarray(samples, format="s16", layout=LAYOUTS[channels])
+        frame.sample_rate = rate
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+async def long_wav(size: int, rate: int = 48_000, channels: int = 2) -> AsyncIterator[bytes]:
+    """A WAV file of `size` bytes, in pieces, never whole in our memory either."""
+    data = size - 44
+    block = 2 * channels
+    yield (
+        b"RIFF"
+        + struct.pack("<I", size - 8)
+        + b"WAVEfmt "
+        + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * block, block, 16)
+        + b"data"
+        + struct.pack("<I", data)
+    )
+    noise = np.random.default_rng(3).integers(-2000, 2000, 1 << 19, dtype="<i2").tobytes()
+    while data > 0:
+        piece = noise[:data]
+        data -= len(piece)
+        yield piece

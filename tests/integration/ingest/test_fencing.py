@@ -1,0 +1,123 @@
+"""Who may write a call's audio: the newest claim, and nobody after the end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from flac_decoding import decoded
+from ingest_service import Credentials, IngestService, settled, start_call
+from otokura.ingest.errors import CallClosed, Fenced
+from otokura.ingest.repository import Claim, NewPiece, accept, lock, take
+from otokura.shared.ids import uuid7
+from phone_system import end_stream, send_all, speechlike, stream, told
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+
+FIRST, SECOND = speechlike(5, 8000, 2, 1), speechlike(5, 8000, 2, 2)
+
+
+async def last(socket: Any) -> dict[str, Any]:
+    """What a connection is told before it is closed."""
+    while (message := await told(socket))["type"] != "error":
+        continue
+    await socket.wait_closed()
+    return {**message["problem"], "close_code": socket.close_code}
+
+
+@pytest.mark.guarantee("A3")
+async def test_the_newest_connection_takes_over(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """The older is closed with the reason; what it had not been told of is sent again on the newer."""
+    call = await start_call(client)
+    async with stream(ingest.url, call["id"], credentials) as older:
+        await told(older)
+        await send_all(older, FIRST)
+        assert (await told(older))["accepted_samples"] == 40_000
+        await send_all(older, speechlike(0.5, 8000, 2, 3))
+        async with stream(ingest.url, call["id"], credentials) as newer:
+            assert (await told(newer))["accepted_samples"] == 40_000
+            fenced = await last(older)
+            assert fenced["type"] == "urn:otokura:problem:fenced"
+            assert fenced["close_code"] == 4409
+            await send_all(newer, SECOND)
+            await end_stream(newer)
+    await client.post(f"/v1/calls/{call['id']}/end")
+    await settled(client, call["id"])
+    assert decoded((await ingest.recording(call["id"]))[1], 2) == FIRST + SECOND
+
+
+@pytest.mark.guarantee("A3")
+async def test_an_older_connection_in_another_process_is_refused_at_its_next_segment(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """Two instances know nothing of each other; the database decides, and the late segment is reported."""
+    call = await start_call(client)
+    with ingest.another() as other_url:
+        async with stream(ingest.url, call["id"], credentials) as older:
+            await told(older)
+            async with stream(other_url, call["id"], credentials) as newer:
+                await told(newer)
+                await send_all(older, FIRST)
+                assert (await last(older))["type"] == "urn:otokura:problem:fenced"
+                await send_all(newer, SECOND)
+                await end_stream(newer)
+    await client.post(f"/v1/calls/{call['id']}/end")
+    await settled(client, call["id"])
+    assert decoded((await ingest.recording(call["id"]))[1], 2) == SECOND
+    assert "segment.refused" in ingest.log_text()
+    assert 'otokura_ingest_segments_refused_total{reason="fenced"}' in (await client.get("/metrics")).text
+
+
+@pytest.mark.guarantee("A4")
+async def test_a_stream_in_another_process_is_refused_after_the_end(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """The end comes through one instance, late audio through another: it is refused, not sealed."""
+    call = await start_call(client)
+    with ingest.another() as other_url:
+        async with stream(other_url, call["id"], credentials) as socket:
+            await told(socket)
+            await send_all(socket, FIRST)
+            assert (await told(socket))["accepted_samples"] == 40_000
+            await client.post(f"/v1/calls/{call['id']}/end")
+            await send_all(socket, SECOND)
+            assert (await last(socket))["type"] == "urn:otokura:problem:call-closed"
+    await settled(client, call["id"])
+    assert decoded((await ingest.recording(call["id"]))[1], 2) == FIRST
+
+
+async def test_accepting_is_idempotent_under_one_claim_and_impossible_under_an_older(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """The answer to a commit can be lost: repeating it changes nothing, and never accepts twice."""
+    call_id, lease = UUID((await start_call(client))["id"]), timedelta(seconds=60)
+    first, late = NewPiece(0, 0, 8000, 8000, "an object"), NewPiece(1, 8000, 8000, 8000, "a late one")
+    async with ingest.database() as database:
+
+        async def claim() -> Claim:
+            async with database.session() as session:
+                return await take(
+                    session, await lock(session, call_id, credentials.tenant_id), uuid7(), lease
+                )
+
+        async def store(under: Claim, piece: NewPiece) -> None:
+            async with database.session() as session:
+                await accept(session, under, piece, lease)
+
+        older = await claim()
+        await store(older, first)
+        await store(older, first)
+        newer = await claim()
+        with pytest.raises(Fenced):
+            await store(older, late)
+        [row] = await ingest.query("SELECT samples, pieces FROM calls WHERE id = :id", id=call_id)
+        assert (row.samples, row.pieces) == (8000, 1)
+        await client.post(f"/v1/calls/{call_id}/end")
+        with pytest.raises(CallClosed):
+            await store(newer, late)
