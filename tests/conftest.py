@@ -10,6 +10,7 @@ import pytest
 import servers
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
+from whole import Whole, whole_system
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +77,10 @@ def kafka_settings(kafka_server: servers.KafkaServer) -> dict[str, object]:
         "kafka_partitions": 1,
         "development": True,
     }
+
+
+@pytest.fixture(scope="session")
+def whole() -> Iterator[Whole]:
+    """The whole of Otokura, with its demo tenant."""
+    with whole_system() as system:
+        yield system
