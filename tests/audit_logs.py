@@ -48,11 +48,12 @@ class Scribe:
         reader: str | None = "yamada",
         call_id: UUID | None = None,
         seq: int | None = None,
+        entry_id: UUID | None = None,
     ) -> AuditRecorded:
-        """The next entry, or one under the given number."""
+        """The next entry, or one under the given number or id."""
         self.seq += 1
         unsigned = AuditRecorded(
-            entry_id=uuid7(),
+            entry_id=entry_id or uuid7(),
             source=self.source,
             seq=seq or self.seq,
             time=BEGINNING + timedelta(seconds=self.seq),

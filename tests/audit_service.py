@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -32,7 +32,7 @@ from otokura.shared.database import Database, migrate
 from otokura.shared.directory_tables import issuer_keys, tenants
 from otokura.shared.events import Role, TenantSettings, Topic
 from otokura.shared.ids import uuid7
-from otokura.shared.kafka import Producer, Record, ensure_topics
+from otokura.shared.kafka import KafkaSettings, Producer, Record, ensure_topics
 from otokura.shared.tokens import Principal, TokenIssuer
 
 ISSUER = "https://access.test"
@@ -170,7 +170,7 @@ class AuditService:
             yield client
 
     def _producer(self) -> Producer:
-        return Producer(SimpleNamespace(**self.kafka))  # type: ignore[arg-type] - has what it asks for
+        return Producer(cast("KafkaSettings", SimpleNamespace(**self.kafka)))
 
     @asynccontextmanager
     async def source(self, service: str = "access") -> AsyncIterator[AuditWriter]:
@@ -198,7 +198,7 @@ class AuditService:
     async def send(self, *records: Record) -> None:
         """Sends records as they are."""
         producer = self._producer()
-        await ensure_topics(SimpleNamespace(**self.kafka), [Topic.AUDIT])  # type: ignore[arg-type]
+        await ensure_topics(cast("KafkaSettings", SimpleNamespace(**self.kafka)), [Topic.AUDIT])
         try:
             await producer.send(*records)
         finally:

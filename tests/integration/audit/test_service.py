@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -30,7 +31,7 @@ from otokura.shared.ids import uuid7
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
 
-async def listed(client: httpx.AsyncClient, **params: object) -> list[dict[str, object]]:
+async def listed(client: httpx.AsyncClient, **params: object) -> list[dict[str, Any]]:
     """Entries as the auditor finds them, but for the lines that looking leaves."""
     response = await client.get("/v1/entries", params={name: str(value) for name, value in params.items()})
     assert response.status_code == 200, response.text
@@ -84,7 +85,7 @@ async def test_pages_follow_each_other_without_overlap(
     async with audit.source() as writer:
         await audit.write(writer, reads(tenant_id, 25, reader="pager"))
         whole = await listed(auditor, reader="pager")
-    pages: list[dict[str, object]] = []
+    pages: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
         params = {"reader": "pager", "limit": "10"} | ({"cursor": cursor} if cursor else {})
@@ -101,7 +102,7 @@ async def test_pages_follow_each_other_without_overlap(
 async def test_whoever_looks_into_the_log_leaves_a_line_in_it(auditor: httpx.AsyncClient) -> None:
     await listed(auditor, reader="yamada")
 
-    async def look() -> list[dict[str, object]] | None:
+    async def look() -> list[dict[str, Any]] | None:
         body = (await auditor.get("/v1/entries", params={"action": "entries.listed"})).json()
         return [item for item in body["items"] if item["detail"]["filter"] == {"reader": "yamada"}] or None
 

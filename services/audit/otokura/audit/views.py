@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -99,26 +100,37 @@ def opened(entry: Entry) -> tuple[dict[str, Any], dict[str, Any] | None]:
         IntegrityError: the row was altered: its parts contradict each other.
     """
     leaf: dict[str, Any] = json.loads(entry.leaf)
-    if entry.recorded is None or entry.salt is None:
-        return leaf, None
-    recorded: dict[str, Any] = json.loads(entry.recorded)
-    shown = {
-        "entry_id": str(entry.entry_id),
-        "source": entry.source,
-        "seq": entry.seq,
-        "tenant_id": None if entry.tenant_id is None else str(entry.tenant_id),
-        "action": entry.action,
-        "reader": entry.reader,
-        "call_id": None if entry.call_id is None else str(entry.call_id),
-    }
-    intact = (
-        commit(entry.salt, entry.recorded) == leaf["commitment"]
-        and all(recorded[name] == value for name, value in shown.items())
-        and datetime.fromisoformat(recorded["time"]) == entry.time
-    )
-    if not intact:
+    recorded: dict[str, Any] | None = None if entry.recorded is None else json.loads(entry.recorded)
+    if not (_agrees(entry, leaf) and (recorded is None or _committed(entry, leaf, recorded))):
         raise IntegrityError(
             f"Entry {entry.index} of shard {entry.shard} is not what the log committed to: "
             "its row was altered after it was sequenced."
         )
     return leaf, recorded
+
+
+def _agrees(entry: Entry, leaf: Mapping[str, Any]) -> bool:
+    """Whether the row names the source, number and time of its leaf."""
+    same_time = datetime.fromisoformat(leaf["time"]) == entry.time
+    return same_time and (leaf["source"], leaf["seq"]) == (entry.source, entry.seq)
+
+
+def _committed(entry: Entry, leaf: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
+    """Whether the leaf commits to the entry, and the row's columns are the entry's."""
+    if (
+        entry.salt is None
+        or entry.recorded is None
+        or commit(entry.salt, entry.recorded) != leaf["commitment"]
+    ):
+        return False
+    columns = {
+        "entry_id": str(entry.entry_id),
+        "source": entry.source,
+        "seq": entry.seq,
+        "time": leaf["time"],
+        "tenant_id": None if entry.tenant_id is None else str(entry.tenant_id),
+        "action": entry.action,
+        "reader": entry.reader,
+        "call_id": None if entry.call_id is None else str(entry.call_id),
+    }
+    return all(recorded[name] == value for name, value in columns.items())
