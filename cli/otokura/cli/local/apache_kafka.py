@@ -36,7 +36,7 @@ class ApacheKafkaServer:
         self.folder = folder
         self.port = port
         self._libraries = libraries or default_libraries()
-        self._controller = free_ports(1)[0]
+        self._controller = free_ports(1, internal=True)[0]
         self._program: Program | None = None
 
     @property

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-_FIRST, _LAST = 20_000, 32_000
+_PUBLIC = range(20_000, 26_000)
+_INTERNAL = range(26_000, 32_000)
 _RANDOM = random.SystemRandom()
 
 
@@ -24,12 +25,19 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_ports(count: int) -> list[int]:
-    """`count` different ports that are free now. Who binds last loses: start soon, and retry."""
+def free_ports(count: int, *, internal: bool = False) -> list[int]:
+    """`count` different ports that are free now. Who binds last loses: start soon, and retry.
+
+    Args:
+        count: how many.
+        internal: for a server's own use. They come from another range, so that they never take a port
+            that was chosen for something else and is not in use yet.
+    """
+    choices = _INTERNAL if internal else _PUBLIC
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:
-            port = _RANDOM.randrange(_FIRST, _LAST)
+            port = _RANDOM.choice(choices)
             probe = held.enter_context(socket.socket())
             try:
                 probe.bind(("127.0.0.1", port))

@@ -25,6 +25,7 @@ from otokura.cli.local.program import Program, StartError
 
 REGION = "us-east-1"
 _START_SECONDS = 60.0
+_ATTEMPTS = 3
 _SOCKETS = Path("/tmp")  # noqa: S108 - SeaweedFS's choice, which no option changes
 
 
@@ -98,15 +99,10 @@ class SeaweedServer:
         config = self.folder / "s3.json"
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump({"identities": [one.document() for one in self.identities.values()]}, file)
-        ports = self._ports = free_ports(9)
-        argv = [str(self._weed), *_flags(data, config, self.port, ports)]
-        env = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
-        self._program = Program("SeaweedFS", argv, env=env, log=self.folder / "seaweedfs.log")
-        self._program.start()
-        self._program.wait_until(self._answers, _START_SECONDS)
+        self._launch(data, config)
         self._make_buckets()
         for bucket in self._synced:
-            self._sync_every_write(bucket, master=ports[:2], filer=ports[4:6], env=env)
+            self._sync_every_write(bucket)
 
     def stop(self) -> None:
         """Stop in order; takes about three seconds."""
@@ -135,6 +131,24 @@ class SeaweedServer:
             http_client=pool,
         )
 
+    def _launch(self, data: Path, config: Path) -> None:
+        """Start it on other internal ports when somebody takes one of the first choice."""
+        for attempt in range(_ATTEMPTS):
+            self._ports = free_ports(9, internal=True)
+            argv = [str(self._weed), *_flags(data, config, self.port, self._ports)]
+            self._program = Program("SeaweedFS", argv, env=self._env(), log=self.folder / "seaweedfs.log")
+            self._program.start()
+            try:
+                self._program.wait_until(self._answers, _START_SECONDS)
+            except StartError:
+                if "address already in use" not in self._program.last_words() or attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _env(self) -> dict[str, str]:
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
+
     def _remove_sockets(self) -> None:
         """Remove what a dead SeaweedFS leaves in a folder that it has built in."""
         for port in (self.port, *self._ports):
@@ -155,15 +169,19 @@ class SeaweedServer:
             if name not in present:
                 client.make_bucket(name, object_lock=locked)
 
-    def _sync_every_write(
-        self, bucket: str, *, master: Sequence[int], filer: Sequence[int], env: dict[str, str]
-    ) -> None:
+    def _sync_every_write(self, bucket: str) -> None:
         """SeaweedFS acknowledges a write before the disk has it, unless a path is configured otherwise."""
-        argv = [str(self._weed), "shell", f"-master=127.0.0.1:{master[0]}.{master[1]}"]
-        argv.append(f"-filer=127.0.0.1:{filer[0]}.{filer[1]}")
+        argv = [str(self._weed), "shell", f"-master=127.0.0.1:{self._ports[0]}.{self._ports[1]}"]
+        argv.append(f"-filer=127.0.0.1:{self._ports[4]}.{self._ports[5]}")
         command = f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply\n"
         done = subprocess.run(  # noqa: S603 - the wheel's own program
-            argv, input=command.encode(), env=env, cwd="/", capture_output=True, timeout=60, check=False
+            argv,
+            input=command.encode(),
+            env=self._env(),
+            cwd="/",
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         if done.returncode or b'"fsync":true' not in done.stdout.replace(b" ", b""):
             raise StartError(f"SeaweedFS did not set fsync on {bucket}: {done.stdout!r} {done.stderr!r}")
