@@ -46,7 +46,7 @@ __all__ = ["Action", "AuditDraft", "AuditWriter", "canonical", "read_signing_key
 HEARTBEAT_SECONDS = 5.0
 MAX_QUEUE = 2_000
 _CHUNK = 256
-_BACKOFF_SECONDS = (0.05, 2.0)
+RETRY_SECONDS = 0.2
 
 ACKNOWLEDGED = histogram(
     "otokura_audit_acknowledgement_seconds",
@@ -75,6 +75,7 @@ class AuditWriter:
         private_key: the service's signing key.
         max_queue: entries that may wait for acknowledgement.
         heartbeat_seconds: how often the source says that it lives.
+        retry_seconds: how long after a failure the queue is sent again.
     """
 
     def __init__(
@@ -85,12 +86,14 @@ class AuditWriter:
         *,
         max_queue: int = MAX_QUEUE,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.source = f"{service}/{uuid7()}"
         self._producer = producer
         self._key = private_key
         self._max_queue = max_queue
         self._heartbeat_seconds = heartbeat_seconds
+        self._retry_seconds = retry_seconds
         self._seq = 0
         self._queue: deque[_Queued] = deque()
         self._waiting: dict[UUID, _Queued] = {}
@@ -236,8 +239,6 @@ class AuditWriter:
                 self._enqueue_heartbeat()
 
     async def _send(self) -> None:
-        shortest, longest = _BACKOFF_SECONDS
-        backoff = shortest
         while True:
             while not self._queue:
                 self._drained.set()
@@ -250,14 +251,11 @@ class AuditWriter:
             # One key, one partition: what is acknowledged is a beginning of the chunk.
             for _ in range(sum(outcome)):
                 self._acknowledge(self._queue.popleft())
-            if all(outcome):
-                backoff = shortest
-                # Callers that write one entry after another join the next batch instead of missing it.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-            else:
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, longest)
+            if not all(outcome):
+                await asyncio.sleep(self._retry_seconds)
+            # Callers that write one entry after another join the next batch instead of missing it.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     def _acknowledge(self, queued: _Queued) -> None:
         if queued.entry_id is not None:

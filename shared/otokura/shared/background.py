@@ -7,9 +7,11 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,6 +30,19 @@ async def run_together(*works: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait(tasks)
     for task in done:
         task.result()
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Runs short work to its end even when the caller is cancelled meanwhile, and cancels the caller then.
+
+    For what leaks when it is cut off half way, such as aiokafka's opening of a connection.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 class Supervisor:

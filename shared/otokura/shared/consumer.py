@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from otokura.shared.background import run_together
+from otokura.shared.background import run_together, uninterrupted
 from otokura.shared.cloudevents import KafkaRecord
 from otokura.shared.consumer_handling import (
     EventContext,
@@ -83,6 +83,7 @@ class Consumer:
         self._group = group
         self._database = database
         self._topics = sorted({str(subscription.model.TOPIC) for subscription in subscriptions})
+        self._all_topics = [*self._topics, *map(dead_letter_topic, self._topics)]
         self._max_poll_interval_ms = max_poll_interval_ms
         self._producer = Producer(settings)
         self._handler = RecordHandler(database, self._producer, group, subscriptions, retries or Retries())
@@ -98,9 +99,7 @@ class Consumer:
         try:
             while True:
                 try:
-                    await ensure_topics(
-                        self._settings, [*self._topics, *map(dead_letter_topic, self._topics)]
-                    )
+                    await uninterrupted(ensure_topics(self._settings, self._all_topics))
                     await self._consume()
                 except (KafkaError, Unavailable, OSError) as error:
                     log.warning("consumer.interrupted", group=self._group, error=repr(error))
@@ -130,7 +129,7 @@ class Consumer:
         )
         consumer.subscribe(self._topics, listener=_Listener(self))
         try:
-            await consumer.start()
+            await uninterrupted(consumer.start())
             await run_together(
                 self._poll(consumer), self._watchdog.run(consumer, self._workers), self._housekeep()
             )
@@ -177,7 +176,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self._consumer = consumer
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] - may be async
-        self, revoked: Sequence[TopicPartition]  # noqa: ARG002 - all are given back
+        self,
+        revoked: Sequence[TopicPartition],  # noqa: ARG002 - all are given back
     ) -> None:
         await self._consumer.release()
 
@@ -192,6 +192,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
-        await asyncio.wait_for(consumer.stop(), _STOP_SECONDS)
+        async with asyncio.timeout(_STOP_SECONDS):
+            await consumer.stop()
     except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
         log.warning("consumer.stop_failed", error=repr(error))

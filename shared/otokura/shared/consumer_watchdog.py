@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from otokura.shared.background import uninterrupted
 from otokura.shared.consumer_handling import Stalled
 from otokura.shared.errors import Unavailable
 from otokura.shared.kafka_settings import KafkaSettings
@@ -68,7 +69,7 @@ class Watchdog:
         while True:
             await asyncio.sleep(self._stall_seconds / _LOOKS_PER_STALL)
             try:
-                found = await standings(self._settings, self._group, await self._responsible_for(consumer))
+                found = await uninterrupted(self._look(consumer))
             except Unavailable:
                 # Nobody moves while the broker is away; the time starts again afterwards.
                 self._seen.clear()
@@ -77,6 +78,9 @@ class Watchdog:
                 LAG.labels(partition.topic, partition.partition).set(standing.lag)
                 worker = workers.get(partition)
                 self._judge(partition, standing, worker is not None and worker.waiting)
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, Standing]:
+        return await standings(self._settings, self._group, await self._responsible_for(consumer))
 
     async def _responsible_for(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """Its assignment; all partitions when it has none, for it may have fallen out of the group."""

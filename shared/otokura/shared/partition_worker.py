@@ -59,7 +59,8 @@ class PartitionWorker:
         self._task.cancel()
         await asyncio.wait({self._task})
         try:
-            await asyncio.wait_for(self._commit(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._commit()
         except TimeoutError:
             log.warning("consumer.commit_left_out", topic=self._partition.topic, offset=self._next)
 

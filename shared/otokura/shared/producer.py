@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from otokura.shared.background import uninterrupted
 from otokura.shared.cloudevents import Record
 from otokura.shared.errors import Unavailable
 from otokura.shared.kafka_settings import KafkaSettings
@@ -103,16 +104,16 @@ class Producer:
             if self._stopped:
                 raise ConnectionError("The producer was stopped.")
             if self._inner is None:
-                self._inner = await self._connect()
-            return self._inner
+                await uninterrupted(self._connect())
+            return cast("AIOKafkaProducer", self._inner)
 
     async def _ensure(self, topics: set[str]) -> None:
         """Creates topics that do not exist, at their first use: services start in any order."""
         if not topics <= self._existing:
-            await ensure_topics(self._settings, topics)
+            await uninterrupted(ensure_topics(self._settings, topics))
             self._existing |= topics
 
-    async def _connect(self) -> AIOKafkaProducer:
+    async def _connect(self) -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka_bootstrap,
             acks="all",
@@ -122,11 +123,12 @@ class Producer:
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
         )
         try:
-            await asyncio.wait_for(producer.start(), _ACK_TIMEOUT_SECONDS)
+            async with asyncio.timeout(_ACK_TIMEOUT_SECONDS):
+                await producer.start()
         except BaseException:
             await self._close(producer)
             raise
-        return producer
+        self._inner = producer
 
     async def _partition(self, producer: AIOKafkaProducer, record: Record) -> int:
         return _partition_of(record.key, tuple(sorted(await producer.partitions_for(record.topic))))
@@ -148,7 +150,8 @@ class Producer:
                 ):
                     end += 1
                 sent = cast("Future[Any]", await producer.send_batch(batch, topic, partition=partition))
-                await asyncio.wait_for(sent, _ACK_TIMEOUT_SECONDS)
+                async with asyncio.timeout(_ACK_TIMEOUT_SECONDS):
+                    await sent
                 done = end
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("kafka.not_acknowledged", topic=topic, partition=partition, error=repr(error))
@@ -165,11 +168,14 @@ class Producer:
             task.add_done_callback(self._retiring.discard)
 
     async def _close(self, producer: AIOKafkaProducer) -> None:
-        # stop() waits for whatever was not sent, for ever when the producer is idempotent and the broker
-        # away. Failing those batches is the one way to a clean stop, and aiokafka has no public one.
-        accumulator = producer._message_accumulator  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        accumulator.fail_all(KafkaError("The producer is closing"))
-        try:
-            await asyncio.wait_for(producer.stop(), _CLOSE_TIMEOUT_SECONDS)
-        except Exception:
-            log.warning("kafka.producer_close_failed", exc_info=True)
+        """Closes in good order, which waits for what is under way; by force when that takes too long."""
+        closing = asyncio.create_task(producer.stop())
+        await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT_SECONDS)
+        if not closing.done():
+            # Failing what waits is the one way on from here, and aiokafka has no public one.
+            accumulator = producer._message_accumulator  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            accumulator.fail_all(KafkaError("The producer is closing"))
+            await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT_SECONDS)
+        error = closing.exception() if closing.done() else TimeoutError()
+        if error is not None:
+            log.warning("kafka.producer_close_failed", error=repr(error))

@@ -1,0 +1,91 @@
+"""Messaging in a process of its own, so that a test can `kill -9` it: `messaging_process.py ROLE JSON`.
+
+Roles: `relay` sends an outbox; `consumer` dies between its commit and its offset's commit; `audit` writes
+entries as fast as it can. Each prints `ready` when it has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from messaging import Broker, record_effect
+from otokura.shared.audit import Action, AuditDraft, AuditWriter
+from otokura.shared.consumer import Consumer, Subscription
+from otokura.shared.database import Database
+from otokura.shared.events import CallEnded
+from otokura.shared.kafka import Producer
+from otokura.shared.outbox import OutboxRelay
+from otokura.shared.partition_worker import PartitionWorker
+
+
+@contextmanager
+def process(role: str, broker: Broker, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Starts a role and waits until it has begun; kills what is left of it afterwards."""
+    argv = [sys.executable, __file__, role, json.dumps({"broker": vars(broker), **options})]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            while (line := child.stdout.readline()).strip() != "ready":
+                assert line, "the process ended before it had begun"
+            yield child
+        finally:
+            child.kill()
+
+
+async def relay(broker: Broker, database_url: str) -> None:
+    work = OutboxRelay(Database(database_url, application_name="first-relay"), Producer(broker), None, "test")
+    announce()
+    await work.run()
+
+
+async def consumer(broker: Broker, database_url: str, group: str) -> None:
+    async def die(_: PartitionWorker) -> None:
+        os._exit(9)
+
+    PartitionWorker._commit = die  # type: ignore[method-assign]
+    database = Database(database_url)
+    announce()
+    await Consumer(broker, group, database, [Subscription(CallEnded, record_effect)]).run()
+
+
+async def audit(broker: Broker, key: str) -> None:
+    writer = AuditWriter(
+        Producer(broker),
+        "access",
+        Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key)),
+        heartbeat_seconds=0.05,
+    )
+    await writer.start()
+    announce()
+
+    async def write() -> None:
+        while True:
+            entry_id = await writer.write(AuditDraft(action=Action.READ_OPENED))
+            sys.stdout.write(f"{entry_id}\n")
+            sys.stdout.flush()
+
+    await asyncio.gather(*(write() for _ in range(8)))
+
+
+def announce() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    options = json.loads(sys.argv[2])
+    broker = Broker(**options.pop("broker"))
+    asyncio.run({"relay": relay, "consumer": consumer, "audit": audit}[sys.argv[1]](broker, **options))
+
+
+if __name__ == "__main__":
+    main()
