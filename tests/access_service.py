@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -27,7 +28,9 @@ from sqlalchemy import text
 import servers
 from otokura.access.reads import handlers
 from otokura.cli.local.ports import free_ports
+from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import Program
+from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.consumer import EventContext
 from otokura.shared.database import Database
 from otokura.shared.events import (
@@ -109,6 +112,8 @@ class Access:
         argv = [sys.executable, "-m", "otokura.access"]
         self.program = Program("access", argv, env=self.environment(), log=self.folder / "access.log")
         self._operator: str | None = None
+        self._records: list[dict[str, Any]] = []
+        self._offset = 0
 
     def environment(self) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
@@ -226,9 +231,10 @@ class Access:
 
     def entries(self, **wanted: str) -> list[dict[str, Any]]:
         """The audit entries on the topic whose members are these, oldest first."""
-        records = run(read_topic(str(self.kafka["kafka_bootstrap"]), "otokura.audit"))
-        entries = [value for value in records if "entry_id" in value]
-        return [e for e in entries if all(str(e[name]) == value for name, value in wanted.items())]
+        bootstrap = str(self.kafka["kafka_bootstrap"])
+        records, self._offset = run(read_topic(bootstrap, "otokura.audit", self._offset))
+        self._records += [record for record in records if "entry_id" in record]
+        return [e for e in self._records if all(str(e[name]) == value for name, value in wanted.items())]
 
     def entry(self, **wanted: str) -> dict[str, Any]:
         """The one entry whose members are these, as soon as it is on the topic."""
@@ -263,8 +269,8 @@ def once() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid7())}
 
 
-async def read_topic(bootstrap: str, topic: str) -> list[dict[str, Any]]:
-    """Every record of a topic's first partition, as JSON."""
+async def read_topic(bootstrap: str, topic: str, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """The records of a topic's first partition from an offset on, as JSON, and the offset behind them."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
     )
@@ -272,15 +278,15 @@ async def read_topic(bootstrap: str, topic: str) -> list[dict[str, Any]]:
     try:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
-        await consumer.seek_to_beginning(partition)
+        consumer.seek(partition, offset)
         found: list[dict[str, Any]] = []
-        quiet = 0
-        while quiet < 3:
-            batches = await consumer.getmany(partition, timeout_ms=300)
-            records = batches.get(partition, [])
+        while True:
+            records = (await consumer.getmany(partition, timeout_ms=500)).get(partition, [])
             found += [json.loads(record.value) for record in records if record.value]
-            quiet = 0 if records else quiet + 1
-        return found
+            end = consumer.highwater(partition)
+            offset = await consumer.position(partition)
+            if end is not None and offset >= end:
+                return found, offset
     finally:
         await consumer.stop()
 
@@ -353,12 +359,14 @@ class Tenant:
                 manifest_sha256=manifest.sha256(),
                 sealed_at=at,
             ),
-            KeyWrapped.model_construct(
-                **common,
-                version=1,
-                kek_id=wrapped.kek_id,
-                wrapped=wrapped.wrapped,
-                commitment=commitment(dek, call_id),
+            KeyWrapped.model_validate(
+                {
+                    **common,
+                    "version": 1,
+                    "kek_id": wrapped.kek_id,
+                    "wrapped": base64.b64encode(wrapped.wrapped),
+                    "commitment": commitment(dek, call_id),
+                }
             ),
             TranscriptCompleted(**common, version=1, completed_at=at, **words),
         )
@@ -497,8 +505,8 @@ def context_of(event: CallEvent) -> EventContext:
 
 @contextmanager
 def running(
-    postgres: servers.PostgresServer,
-    store: servers.SeaweedServer,
+    postgres: PostgresServer,
+    store: SeaweedServer,
     kafka: Mapping[str, object],
     **overrides: str,
 ) -> Iterator[Access]:

@@ -26,20 +26,21 @@ def start(tenant: Tenant, minute: int, agent_id: str | None = "a-1") -> str:
 
 
 def found(access: Access, token: str, **filters: str | int) -> list[str]:
-    """The ids of all calls, page by page."""
-    ids: list[str] = []
+    """The ids of all calls, page by page; each page is an entry that names the calls shown."""
+    shown: dict[str, list[str]] = {}
     with access.client(token) as client:
         cursor: dict[str, str] = {}
         while True:
             response = client.get("/v1/calls", params={**filters, **cursor})
             assert response.status_code == 200, response.text
             page = response.json()
-            ids += [item["id"] for item in page["items"]]
-            entry = access.entry(entry_id=response.headers["Otokura-Entry-Id"])
-            assert entry["detail"]["calls"] == [item["id"] for item in page["items"]]
+            shown[response.headers["Otokura-Entry-Id"]] = [item["id"] for item in page["items"]]
             if page["next_cursor"] is None:
-                return ids
+                break
             cursor = {"cursor": page["next_cursor"]}
+    written = {e["entry_id"]: e["detail"]["calls"] for e in access.entries(action="calls.searched")}
+    assert {entry_id: written[entry_id] for entry_id in shown} == shown
+    return [call_id for page in shown.values() for call_id in page]
 
 
 @pytest.mark.guarantee("R12")

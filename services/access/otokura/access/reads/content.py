@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
 from otokura.access.state import AccessState
-from otokura.shared.errors import IntegrityError
+from otokura.shared.errors import IntegrityError, NotFound
 from otokura.shared.keys import Kind, associated_data, derive
 from otokura.shared.manifest import Manifest
 from otokura.shared.ranges import ByteRange, parse_range
@@ -59,10 +59,22 @@ async def _audio(opened: OpenedRead, span: ByteRange) -> AsyncIterator[bytes]:
     """The plaintext; the beginning of it is authentic before this returns."""
     recording = open_recording(opened.state.store, opened.manifest, await opened.unwrap())
     if span.length <= _AT_ONCE_BYTES:
-        return _once(await recording.read(span.start, span.length))
+        return _once(await _stored(recording.read(span.start, span.length)))
     stream = recording.stream(span.start, span.stop)
-    first = await anext(stream)
+    first = await _stored(anext(stream))
     return watched(opened, _after(first, stream))
+
+
+async def _stored(reading: Awaitable[bytes]) -> bytes:
+    """What is read from the store. That it is gone is no reason to say that it never was.
+
+    Raises:
+        IntegrityError: the object that the manifest names is not there.
+    """
+    try:
+        return await reading
+    except NotFound as error:
+        raise IntegrityError("The stored object is gone.") from error
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -111,7 +123,7 @@ async def _transcript(opened: OpenedRead, event: dict[str, Any]) -> Transcript:
     manifest = opened.manifest
     size = int(event["plaintext_bytes"])
     stored = _sealed_transcript(opened.state, manifest, await opened.unwrap(), event, size)
-    plaintext = await stored.read(0, size)
+    plaintext = await _stored(stored.read(0, size))
     if not hmac.compare_digest(hashlib.sha256(plaintext).hexdigest(), str(event["plaintext_sha256"])):
         raise IntegrityError("The transcript is not the one that was announced.")
     try:
