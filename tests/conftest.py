@@ -6,11 +6,16 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 import servers
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 from whole import Whole, whole_system
+
+# A slow machine is no failure: no test asserts on time.
+settings.register_profile("otokura", deadline=None)
+settings.load_profile("otokura")
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import rfc8785
-
 from otokura.audit.tiles import MAX_ENTRY_BYTES
+from otokura.shared.canonical_json import canonical_json
 from otokura.shared.events import AuditRecorded
 
 VERSION = 1
@@ -50,9 +49,9 @@ def prepare(event: AuditRecorded, make_salt: Callable[[int], bytes] = secrets.to
         ValueError: the leaf would not fit a bundle (its source is absurdly long).
     """
     members: dict[str, Any] = event.model_dump(mode="json")
-    recorded = rfc8785.dumps(members)
+    recorded = canonical_json(members)
     salt = make_salt(SALT_BYTES)
-    leaf = rfc8785.dumps(
+    leaf = canonical_json(
         {
             "v": VERSION,
             "source": event.source,
