@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,7 +98,7 @@ class SealedObject:
         stop = min(offset + length, self._size)
         return b"".join(await self._read(offset, stop)) if offset < stop else b""
 
-    async def stream(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
         """The plaintext [start, stop) in pieces of at most one segment; the next run is fetched meanwhile.
 
         Raises:
@@ -199,7 +199,7 @@ async def seal(
     digest = hashlib.sha256()
     size = 0
 
-    async def encrypted() -> AsyncIterator[bytes]:
+    async def encrypted() -> AsyncGenerator[bytes]:
         nonlocal size
         async for chunk in chunks:
             digest.update(chunk)

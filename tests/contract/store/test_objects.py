@@ -247,6 +247,7 @@ async def test_a_bucket_is_made_once(store: ObjectStore) -> None:
         await store.ensure_bucket(name, lock=True)
 
 
+@pytest.mark.guarantee("V7")
 async def test_a_locked_version_cannot_be_deleted(store: ObjectStore) -> None:
     name = f"locked-{secrets.token_hex(6)}"
     await store.ensure_bucket(name, lock=True)

@@ -206,7 +206,9 @@ class Decoding:
         if name == "wav" and wav_ends_early(self._file, self._job["size"]):
             raise RefusedError(Reason.TRUNCATED, value=self._milliseconds())
         declared = 0.0
-        if (name == "flac" or name.startswith("mov")) or (name == "mp3" and mp3_counts_frames(self._file)):
+        if (name in {"flac", "aiff"} or name.startswith("mov")) or (
+            name == "mp3" and mp3_counts_frames(self._file)
+        ):
             declared = float((self._stream.duration or 0) * (self._stream.time_base or 0))
         elif name.startswith("matroska") and len(self._container.streams) == 1:
             declared = (self._container.duration or 0) / av.time_base

@@ -19,15 +19,20 @@ class Readable(Protocol):
 
 
 def wav_ends_early(file: Readable, size: int) -> bool:
-    """Whether the `data` chunk of a RIFF file of `size` bytes reaches beyond its end."""
+    """Whether the `data` chunk of a RIFF or RF64 (EBU Tech 3306) file of `size` bytes goes past its end."""
     position = 12
-    if file.read_at(0, 4) != b"RIFF":  # RF64 keeps its sizes elsewhere, RIFX in the other order
+    declared = 0
+    if file.read_at(0, 4) not in {b"RIFF", b"RF64"}:
         return False
     while len(header := file.read_at(position, 8)) == 8:  # noqa: PLR2004 - chunk id and chunk size
-        length = int.from_bytes(header[4:], "little")
-        if header[:4] == b"data":
-            return length not in _UNKNOWN_SIZES and position + 8 + length > size
-        position += 8 + length + length % 2
+        name, length = header[:4], int.from_bytes(header[4:], "little")
+        position += 8
+        if name == b"ds64":
+            declared = int.from_bytes(file.read_at(position + 8, 8), "little")
+        elif name == b"data":
+            length = declared if length in _UNKNOWN_SIZES else length
+            return length > 0 and position + length > size
+        position += length + length % 2
     return False
 
 

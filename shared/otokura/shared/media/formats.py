@@ -6,7 +6,7 @@ decoder open another.
 
 from __future__ import annotations
 
-CONTAINERS = ("wav", "w64", "aiff", "au", "caf", "flac", "mp3", "aac", "mov", "ogg", "matroska", "amr")
+CONTAINERS = ("wav", "aiff", "flac", "mp3", "aac", "mov", "ogg", "matroska", "amr")
 """Demuxers; `mov` covers mp4, m4a and 3gp, and `matroska` webm."""
 
 CODECS = frozenset(
