@@ -15,9 +15,14 @@ from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash as foreign_leaf_hash
 
-from audit_logs import Scribe, record
+import servers
+from audit_fixtures import Log
+from audit_logs import Scribe, prepared_entries, record
 from audit_service import AuditService
+from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.cli.verify import open_checkpoint, parse_vkey, verify_log
+from otokura.shared.database import Database
+from otokura.shared.objects import ObjectStore
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
@@ -139,3 +144,22 @@ async def test_our_own_verifier_agrees(filled: AuditService) -> None:
     report = verify_log(filled.log_url, filled.vkey)
     assert report.ok, report.findings
     assert report.entries >= ENTRIES
+
+
+async def test_the_services_own_identity_at_the_store_suffices(
+    database: Database, s3_server: SeaweedServer
+) -> None:
+    """Publishing, locking and clearing away partial tiles, with the rights that a deployment gives."""
+    where = servers.object_store_settings(s3_server, "audit")
+    store = ObjectStore(where.endpoint, where.access_key, where.secret_key)
+    log = Log(database, store, "audit-log")
+    try:
+        for count in (10, 300):
+            await log.append(prepared_entries(Scribe(), count), 2099)
+            await log.publish()
+        assert await log.alerts() == []
+        names = set(await log.names("2099/tile/", versions=True))
+    finally:
+        await store.close()
+    assert "2099/tile/0/000" in names
+    assert not any(name.startswith("2099/tile/0/000.p/") for name in names)
