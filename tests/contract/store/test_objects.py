@@ -299,3 +299,19 @@ async def test_a_store_that_is_away_is_unavailable() -> None:
 def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="endpoint must look like"):
         ObjectStore(endpoint, "key", "secret")
+
+
+async def test_a_store_that_dies_and_comes_back_has_lost_nothing() -> None:
+    with servers.s3() as server:
+        store = _store(servers.object_store_settings(server, "test"))
+        await store.put("recordings", "kept", b"acknowledged")
+        server.kill()
+        with pytest.raises(Unavailable):
+            await store.get("recordings", "kept")
+        with pytest.raises(Unavailable):
+            await store.put("recordings", "refused", b"x")
+        server.start()
+        assert await store.get("recordings", "kept") == b"acknowledged"
+        with pytest.raises(NotFound):
+            await store.stat("recordings", "refused")
+        await store.close()
