@@ -12,7 +12,6 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
 
 LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -29,7 +28,7 @@ def wav(pcm: bytes, rate: int, channels: int) -> bytes:
 def encoded(pcm: bytes, rate: int, channels: int, container: str, codec: str) -> bytes:
     """The samples in another container and codec, by FFmpeg."""
     file = io.BytesIO()
-    with cast("OutputContainer", av.open(file, "w", format=container)) as output:
+    with av.open(file, "w", format=container) as output:
         stream = cast("AudioStream", output.add_stream(codec, rate=rate, layout=LAYOUTS[channels]))
         samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
         frame = AudioFrame.from_ndarray(samples, format="s16", layout=LAYOUTS[channels])

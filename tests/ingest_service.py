@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -101,6 +101,14 @@ class IngestService:
     def start(self) -> None:
         self.program.start()
         self.program.wait_until(lambda: accepts(self.port))
+
+    async def restart(self) -> None:
+        """Start again after a kill, while the test's other tasks go on."""
+        self.program.start()
+        async with asyncio.timeout(60):
+            while not accepts(self.port):
+                assert self.program.running, self.program.last_words()
+                await asyncio.sleep(0.05)
 
     @contextmanager
     def another(self) -> Iterator[str]:
@@ -202,6 +210,10 @@ class IngestService:
     async def objects(self, prefix: str) -> list[str]:
         async with self.store() as store:
             return [item.name async for item in store.list("recordings", prefix)]
+
+
+MakeIngest = Callable[..., IngestService]
+"""Starts an ingest process; keyword arguments are settings."""
 
 
 @asynccontextmanager

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
 import servers
-from ingest_service import Credentials, IngestService, client_of
+from ingest_service import Credentials, IngestService, MakeIngest, client_of
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
-
-MakeIngest = Callable[..., IngestService]
 
 
 @pytest.fixture(scope="module")

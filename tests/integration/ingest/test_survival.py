@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
 
 from flac_decoding import decoded
-from ingest_service import Credentials, IngestService, client_of, settled, start_call
+from ingest_service import Credentials, IngestService, MakeIngest, client_of, settled, start_call
 from phone_system import JournalledStream, end_stream, send_all, speechlike, stream, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
 
 @pytest.fixture(scope="module")
-def ingest(make_ingest: Any) -> IngestService:
-    """Segments of a second, short leases, and calls that are forgotten after four seconds."""
-    service: IngestService = make_ingest(
-        segment_seconds=1, lease_seconds=3, flush_seconds=1.0, call_idle_seconds=4
-    )
-    return service
+def ingest(make_ingest: MakeIngest) -> IngestService:
+    """Segments of a second, and short leases."""
+    return make_ingest(segment_seconds=1, lease_seconds=3, flush_seconds=1.0)
+
+
+@pytest.fixture(scope="module")
+def forgetful(make_ingest: MakeIngest) -> IngestService:
+    """Ends calls that were idle for four seconds."""
+    return make_ingest(segment_seconds=1, lease_seconds=3, flush_seconds=1.0, call_idle_seconds=4)
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ async def client(ingest: IngestService, credentials: Credentials) -> AsyncIterat
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("A2")
 async def test_kill_9_in_the_middle_of_calls_loses_nothing_that_was_accepted(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
@@ -49,9 +52,11 @@ async def test_kill_9_in_the_middle_of_calls_loses_nothing_that_was_accepted(
     sending = [asyncio.create_task(phone.run(pace=0.05)) for phone in phones]
     for victim in (0, 1, 2, 0):
         phones[victim].progressed.clear()
-        await phones[victim].progressed.wait()
+        progressed = asyncio.create_task(phones[victim].progressed.wait())
+        await asyncio.wait((progressed, sending[victim]), return_when=asyncio.FIRST_COMPLETED)
+        assert progressed.done(), "the call was over before the kill"
         ingest.program.kill()
-        await asyncio.to_thread(ingest.start)
+        await ingest.restart()
     await asyncio.gather(*sending)
     assert max(phone.connections for phone in phones) > 1
     for call, pcm in zip(calls, journals, strict=True):
@@ -81,32 +86,35 @@ async def test_sealing_is_taken_over_from_a_dead_owner(
             async with client_of(other_url, credentials) as other:
                 assert (await settled(other, call["id"]))["state"] == "sealed"
     finally:
-        await asyncio.to_thread(ingest.start)
+        await ingest.restart()
     assert decoded((await ingest.recording(call["id"]))[1], 2) == pcm
 
 
 @pytest.mark.guarantee("A6")
 async def test_a_call_whose_phone_system_never_came_back_is_sealed_with_what_there_is(
-    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+    forgetful: IngestService,
 ) -> None:
     """Its owner died, and nobody reconnects: the sweeper ends it."""
-    pcm = speechlike(2, 8000, 2, 8)
-    call = await start_call(client)
-    async with stream(ingest.url, call["id"], credentials) as socket:
-        await told(socket)
-        await send_all(socket, pcm)
-        while (await told(socket))["accepted_samples"] < 16_000:
-            continue
-        ingest.program.kill()
-    await asyncio.to_thread(ingest.start)
-    assert (await settled(client, call["id"]))["state"] == "sealed"
-    assert decoded((await ingest.recording(call["id"]))[1], 2) == pcm
+    pcm, credentials = speechlike(2, 8000, 2, 8), await forgetful.add_tenant()
+    async with client_of(forgetful.url, credentials) as client:
+        call = await start_call(client)
+        async with stream(forgetful.url, call["id"], credentials) as socket:
+            await told(socket)
+            await send_all(socket, pcm)
+            while (await told(socket))["accepted_samples"] < 16_000:
+                continue
+            forgetful.program.kill()
+    await forgetful.restart()
+    async with client_of(forgetful.url, credentials) as client:
+        assert (await settled(client, call["id"]))["state"] == "sealed"
+    assert decoded((await forgetful.recording(call["id"]))[1], 2) == pcm
 
 
 @pytest.mark.guarantee("A4")
-async def test_a_call_without_audio_that_nobody_ends_settles_empty(client: httpx.AsyncClient) -> None:
-    call = await start_call(client)
-    assert (await settled(client, call["id"]))["state"] == "empty"
+async def test_a_call_without_audio_that_nobody_ends_settles_empty(forgetful: IngestService) -> None:
+    async with client_of(forgetful.url, await forgetful.add_tenant()) as client:
+        call = await start_call(client)
+        assert (await settled(client, call["id"]))["state"] == "empty"
 
 
 async def test_segments_are_deleted_once_their_call_is_sealed(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from audio_files import encoded, wav
-from ingest_service import Credentials, IngestService, client_of, settled, start_call
+from ingest_service import Credentials, IngestService, MakeIngest, client_of, settled, start_call
 from phone_system import end_stream, send_all, speechlike, stream, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
@@ -116,12 +116,16 @@ async def test_a_bad_file_is_refused_and_the_call_goes_on(
     assert (await upload(client, call, WAV)).status_code == 201
 
 
+@pytest.fixture(scope="module")
+def narrow(make_ingest: MakeIngest) -> IngestService:
+    """An ingest process that takes 100 kB."""
+    return make_ingest(max_upload_bytes=100_000)
+
+
 @pytest.mark.parametrize("declared", [True, False], ids=["Content-Length", "chunked"])
-async def test_an_oversize_file_is_refused(make_ingest: Any, declared: bool) -> None:
+async def test_an_oversize_file_is_refused(narrow: IngestService, declared: bool) -> None:
     """413, told before the body is read where its length is declared, and as soon as it is seen where not."""
-    ingest = await asyncio.to_thread(make_ingest, max_upload_bytes=100_000)
-    credentials = await ingest.add_tenant()
-    async with client_of(ingest.url, credentials) as client:
+    async with client_of(narrow.url, await narrow.add_tenant()) as client:
         call = await start_call(client)
         body: Any = WAV if declared else pieces(WAV)
         response = await client.put(f"/v1/calls/{call['id']}/audio", content=body)

@@ -16,6 +16,7 @@ from otokura.shared.logs import get_logger
 
 log = get_logger(__name__)
 
+RETURN_SECONDS = 60.0
 IDLE_LOOK_SECONDS = 5.0
 CLEAN_LOOK_SECONDS = 10.0
 CLEAN_BATCH = 20
@@ -29,7 +30,11 @@ async def signal_or(signal: asyncio.Event, seconds: float) -> None:
 
 
 async def sweep_idle(state: State) -> None:
-    """End calls that their phone system forgot, or whose owner died and nobody came back, without end."""
+    """End calls that their phone system forgot, or whose owner died and nobody came back, without end.
+
+    Not at once after a start: if nobody could reach us, every phone system gets the time to come back.
+    """
+    await asyncio.sleep(min(RETURN_SECONDS, state.settings.call_idle_seconds))
     while True:
         try:
             while await end_one_idle(state):
