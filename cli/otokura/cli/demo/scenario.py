@@ -78,7 +78,7 @@ class Scenario:
 
     def make_call(self, job: Job, bars: Progress) -> MadeCall:
         """Send a call as the vendor, drawing how far it is."""
-        return MadeCall(send_one(self._vendor, job, bars), job.call.external_id, job.path)
+        return MadeCall(send_one(self._vendor, job, bars), job.path.stem, job.path)
 
     def wait_for_transcript(self, call: MadeCall, tell: Callable[[str], None]) -> dict[str, Any]:
         """Wait until the call can be read as text; the call as a reader sees it.

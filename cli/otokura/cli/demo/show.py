@@ -54,9 +54,9 @@ def reads(console: Console, attempts: Sequence[Read]) -> None:
 def entries(console: Console, found: Sequence[Mapping[str, Any]], calls: Sequence[MadeCall]) -> None:
     """The log's entries on reading: who heard what, when, from where, and how it ended."""
     names = {call.id: call.name for call in calls}
-    table = Table(
-        "time", "entry", "who", "from", "call", "what", box=None, header_style="dim", padding=(0, 1)
-    )
+    table = Table(box=None, header_style="dim", padding=(0, 1))
+    for title in ("time", "entry", "who", "from", "call", "what"):
+        table.add_column(title, overflow="fold")
     for entry in found:
         detail: Mapping[str, Any] = entry["detail"] or {}
         at = datetime.fromisoformat(str(entry["time"])).astimezone()
