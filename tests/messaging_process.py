@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,7 +51,7 @@ async def consumer(broker: Broker, database_url: str, group: str) -> None:
     async def die(_: PartitionWorker) -> None:
         os._exit(9)
 
-    PartitionWorker._commit = die  # type: ignore[method-assign]
+    setattr(PartitionWorker, "_commit", die)  # noqa: B010 - a method is replaced on purpose
     database = Database(database_url)
     announce()
     await Consumer(broker, group, database, [Subscription(CallEnded, record_effect)]).run()
@@ -70,7 +70,7 @@ async def audit(broker: Broker, key: str) -> None:
     async def write() -> None:
         while True:
             entry_id = await writer.write(AuditDraft(action=Action.READ_OPENED))
-            sys.stdout.write(f"{entry_id}\n")
+            sys.stdout.write(f"written {entry_id}\n")
             sys.stdout.flush()
 
     await asyncio.gather(*(write() for _ in range(8)))
@@ -84,7 +84,9 @@ def announce() -> None:
 def main() -> None:
     options = json.loads(sys.argv[2])
     broker = Broker(**options.pop("broker"))
-    asyncio.run({"relay": relay, "consumer": consumer, "audit": audit}[sys.argv[1]](broker, **options))
+    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]]
+    roles = {"relay": relay, "consumer": consumer, "audit": audit}
+    asyncio.run(roles[sys.argv[1]](broker, **options))
 
 
 if __name__ == "__main__":

@@ -51,10 +51,8 @@ class Envelope:
         try:
             return model.model_validate_json(self.data)
         except ValidationError as error:
-            problems = ((".".join(map(str, e["loc"])), e["type"]) for e in error.errors(include_input=False))
-            raise Poison(
-                f"{self.event_type}: " + "; ".join(f"{at}: {kind}" for at, kind in problems)
-            ) from None
+            problems = [[*map(str, e["loc"]), e["type"]] for e in error.errors(include_input=False)]
+            raise Poison(f"{self.event_type}: " + "; ".join(map(" ".join, problems))) from None
 
 
 def encode(event: EventData, event_id: UUID, source: str, time: datetime) -> Record:
