@@ -124,16 +124,16 @@ async def test_the_engine_dies_with_the_service_that_started_it(model_dir: Path)
 @pytest.mark.slow
 @pytest.mark.guarantee("T4")
 async def test_the_engines_memory_does_not_grow_with_the_number_of_windows(engine: EngineProcess) -> None:
-    """Each window is five minutes of speech without a pause in which it could rest."""
-    window = np.tile(LONG, 5)[: 300 * SAMPLE_RATE]
+    """The peak of one window is the allocator's affair; what is kept after it must not grow."""
+    window = np.tile(LONG, 2)[: 120 * SAMPLE_RATE]
     await engine.hear(window, "en")
-    first = peak_kilobytes(engine.pid)
+    kept = kilobytes(engine.pid, "VmRSS")
     await engine.hear(window, "en")
     await engine.hear(window, "en")
-    assert first < 1_200_000
-    assert peak_kilobytes(engine.pid) < first + 100_000
+    assert kilobytes(engine.pid, "VmRSS") < kept + 80_000
+    assert kilobytes(engine.pid, "VmHWM") < 1_000_000
 
 
-def peak_kilobytes(pid: int | None) -> int:
+def kilobytes(pid: int | None, field: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) for line in status if line.startswith(field))

@@ -1,0 +1,133 @@
+"""The whole service as a process: events in, events out, with kills between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+import servers
+import speech
+from otokura.shared.events import AuditRecorded, TranscriptCompleted
+from otokura.shared.kafka import Producer, ensure_topics
+from otokura.shared.kafka_settings import KafkaSettings
+from otokura.shared.objects import ObjectStore
+from recordings import Recordings, SealedCall
+from transcribe_service import TranscribeService, received, send
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.slow]
+
+ENGLISH = (speech.CALLS / "en-support.wav").read_bytes()
+JAPANESE = (speech.CALLS / "ja-support.wav").read_bytes()
+
+
+@pytest.fixture
+def kafka(kafka_settings: dict[str, object]) -> KafkaSettings:
+    return cast("KafkaSettings", SimpleNamespace(**kafka_settings))
+
+
+@pytest.fixture
+async def service(
+    tmp_path: Path, database_url: str, object_store: servers.ObjectStoreSettings, kafka: KafkaSettings
+) -> AsyncIterator[TranscribeService]:
+    service = TranscribeService(tmp_path, database_url, object_store, kafka, {"OTOKURA_LEASE_SECONDS": "3"})
+    await service.start()
+    yield service
+    service.program.stop()
+
+
+@pytest.fixture
+async def producer(kafka: KafkaSettings) -> AsyncIterator[Producer]:
+    producer = Producer(kafka)
+    yield producer
+    await producer.stop()
+
+
+@pytest.fixture
+def recordings(store: ObjectStore, service: TranscribeService) -> Recordings:
+    return Recordings(store, service.keys)
+
+
+async def completed(
+    kafka: KafkaSettings, calls: list[SealedCall]
+) -> dict[Any, list[tuple[Any, TranscriptCompleted]]]:
+    """For each call the completed events, once there is one for each."""
+    wanted = {call.call_id for call in calls}
+
+    def enough(found: list[tuple[Any, TranscriptCompleted]]) -> bool:
+        return wanted <= {event.call_id for _, event in found}
+
+    found = await received(kafka, TranscriptCompleted, enough)
+    return {call: [(i, event) for i, event in found if event.call_id == call] for call in wanted}
+
+
+@pytest.mark.guarantee("T1")
+@pytest.mark.guarantee("T6")
+async def test_events_in_events_out_through_kills(
+    service: TranscribeService, kafka: KafkaSettings, producer: Producer, recordings: Recordings
+) -> None:
+    """Two calls, every event twice, a key that comes late, and two kills: one transcript for each call."""
+    await ensure_topics(kafka, ["otokura.recordings", "otokura.keys"])
+    english = await recordings.add(ENGLISH, duration_ms=74_095)
+    japanese = await recordings.add(JAPANESE, duration_ms=83_930)
+    await send(producer, english.wrapped, english.sealed, japanese.sealed, english.sealed)
+    for _ in range(2):
+        await asyncio.sleep(4)
+        service.program.kill()
+        await service.start()
+    await send(producer, japanese.wrapped, english.wrapped, japanese.sealed)
+
+    events = await completed(kafka, [english, japanese])
+    for call, language in ((english, "en"), (japanese, "ja")):
+        assert len({event_id for event_id, _ in events[call.call_id]}) == 1
+        _, event = events[call.call_id][0]
+        assert event.language == language
+        assert (await recordings.transcript(call, event)).turns
+        assert await recordings.transcripts_of(call) == [event.object]
+
+    entries = await received(
+        kafka,
+        AuditRecorded,
+        lambda found: sum(entry.action == "recording.transcribed" for _, entry in found) >= 2,
+    )
+    told = {entry.call_id for _, entry in entries if entry.action == "recording.transcribed"}
+    assert {english.call_id, japanese.call_id} <= told
+    check_log(service)
+
+
+def check_log(service: TranscribeService) -> None:
+    """Every line is JSON, none holds a word of the calls or a key."""
+    log = service.log_text()
+    for line in log.splitlines():
+        json.loads(line)
+    for said in ("internet connection", "コーヒー", "support", "サポート"):
+        assert said not in log
+
+
+async def test_it_is_ready_and_measured(service: TranscribeService) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        for _ in range(150):
+            ready = await client.get("/readyz")
+            if ready.status_code == 200:
+                break
+            await asyncio.sleep(0.2)
+        assert ready.json()["status"] == "ready"
+        assert set(ready.json()["checks"]) == {"database", "audit", "work"}
+        metrics = (await client.get("/metrics")).text
+        assert (await client.get("/v1/anything")).status_code == 404
+    assert 'otokura_transcribe_jobs_count{state="queued"} 0.0' in metrics
+
+
+async def test_it_stops_when_asked(service: TranscribeService) -> None:
+    await asyncio.to_thread(service.program.stop, 20)
+    # uvicorn ends by the signal that asked it to, once everything is closed.
+    assert service.program.returncode == -signal.SIGTERM
+    levels = [json.loads(line)["level"] for line in service.log_text().splitlines()]
+    assert set(levels) <= {"info", "warning"}
