@@ -7,6 +7,7 @@ import typer
 from otokura.cli import admin, dlq
 from otokura.cli.calls import command as calls
 from otokura.cli.demo.command import demo
+from otokura.cli.kafka import kafka
 from otokura.cli.up import up
 from otokura.cli.verify.command import verify
 
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(demo)
+app.command()(kafka)
 app.command()(admin.token)
 app.command()(verify)
 app.add_typer(admin.app, name="admin")

@@ -95,7 +95,8 @@ def show(target: Target, console: Console) -> None:
     access = target.stack.urls["access"]
     token = credentials.token_of("supervisor", access).token()
     console.print(
-        "\n[bold]Try it[/] (the token is good for 15 minutes; `otokura token supervisor` gives another)"
+        "\n[bold]Try it[/] (the token is good for 15 minutes; `otokura token supervisor` prints another)",
+        soft_wrap=True,
     )
     console.print("  .venv/bin/otokura call send examples/calls/en-support.wav", highlight=False)
     line = f"  curl -H 'Authorization: Bearer {token}' {access}/v1/calls"

