@@ -24,9 +24,10 @@ import servers
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program, accepts
 from otokura.shared.api_keys import hash_api_key, new_api_key
+from otokura.shared.audit import verify_signature
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory_tables import clients, issuer_keys, tenants
-from otokura.shared.events import Role, TenantSettings
+from otokura.shared.events import AuditRecorded, Role, TenantSettings
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, LocalKeyProvider, WrappedDek, create_keyring
 from otokura.shared.manifest import Manifest
@@ -69,6 +70,7 @@ class IngestService:
         key = Ed25519PrivateKey.generate()
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         self._signing_key.write_bytes(pem)
+        self._public_key = key.public_key()
         self.token_key = Ed25519PrivateKey.generate()
         self.tokens = TokenIssuer(self.token_key, "test-key", ISSUER, "otokura")
         self.keys = LocalKeyProvider(self._keyring)
@@ -121,6 +123,10 @@ class IngestService:
             yield f"http://127.0.0.1:{port}"
         finally:
             program.kill()
+
+    def signed(self, entry: AuditRecorded) -> bool:
+        """Whether this service's key signed the entry."""
+        return verify_signature(entry, self._public_key)
 
     def log_text(self) -> str:
         return "".join(path.read_text() for path in self.folder.glob("ingest*.log"))

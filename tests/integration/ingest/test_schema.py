@@ -1,0 +1,26 @@
+"""Ingest's migrations make the tables that its models describe."""
+
+from __future__ import annotations
+
+import pytest
+
+from otokura.ingest.models import Table
+from otokura.shared.directory import directory_metadata
+from otokura.shared.idempotency import idempotency_metadata
+from otokura.shared.messaging_models import messaging_metadata
+from schema_check import schema_differences
+
+pytestmark = pytest.mark.postgres
+
+
+async def test_migrations_and_models_agree(database_url: str) -> None:
+    """What autogeneration would add is nothing."""
+    differences = await schema_differences(
+        database_url,
+        "otokura.ingest.migrations",
+        Table.metadata,
+        messaging_metadata,
+        idempotency_metadata,
+        directory_metadata,
+    )
+    assert differences == []
