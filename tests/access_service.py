@@ -527,7 +527,7 @@ def running(
             yield access
         finally:
             access.program.stop()
-            sys.stdout.write(access.program.last_words())
+            sys.stderr.write(access.program.last_words())
     run(postgres.drop_database(name))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,6 +54,28 @@ class SealedInfo:
     version_id: str | None
 
 
+class HeaderCache:
+    """Headers (40 bytes) of objects opened lately, so that a range takes one request and not two.
+
+    A header is no secret. One is remembered only after a segment under it proved authentic, and whatever is
+    opened under it is authenticated again; a wrong one can only fail.
+    """
+
+    def __init__(self, capacity: int = 4096) -> None:
+        self._capacity = capacity
+        self._headers: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+
+    def get(self, bucket: str, name: str) -> bytes | None:
+        """The header of an object, if it is remembered."""
+        return self._headers.get((bucket, name))
+
+    def remember(self, bucket: str, name: str, header: bytes) -> None:
+        """Keeps a header that has proved authentic; the oldest goes when there are too many."""
+        self._headers[bucket, name] = header
+        if len(self._headers) > self._capacity:
+            self._headers.popitem(last=False)
+
+
 class SealedObject:
     """A `RangeSource` over an encrypted object. Fetches only the segments that cover what is read.
 
@@ -63,6 +86,7 @@ class SealedObject:
         key: the key of its kind (`otokura.shared.keys.derive`).
         associated_data: what it is bound to (`otokura.shared.keys.associated_data`).
         plaintext_bytes: its length, from a trusted place.
+        headers: remembers the header for the next one who opens this object.
     """
 
     def __init__(
@@ -74,13 +98,18 @@ class SealedObject:
         key: bytes,
         associated_data: bytes,
         plaintext_bytes: int,
+        headers: HeaderCache | None = None,
     ) -> None:
         self._store = store
+        self._headers = headers
+        self._header = headers.get(bucket, name) if headers else None
         self._where = (bucket, name)
         self._key = key
         self._associated_data = associated_data
         self._size = plaintext_bytes
         self._opener: RangeOpener | None = None
+        if self._header is not None:
+            self._open_header(self._header)
 
     @property
     def size(self) -> int:
@@ -132,6 +161,8 @@ class SealedObject:
         run = cover(start, stop, self._size)
         opener, ciphertext = await self._fetch(run)
         pieces = opener.open(run, ciphertext)
+        if self._headers is not None and self._header is not None:
+            self._headers.remember(*self._where, self._header)
         excess = segment_start(run.first) + sum(map(len, pieces)) - stop
         if excess:
             pieces[-1] = pieces[-1][:-excess]
@@ -151,6 +182,7 @@ class SealedObject:
         return self._open_header(header), ciphertext
 
     def _open_header(self, header: Buffer) -> RangeOpener:
+        self._header = bytes(header)
         self._opener = RangeOpener(self._key, self._associated_data, header, self._size)
         return self._opener
 
@@ -168,7 +200,9 @@ def _run_stop(start: int, stop: int, segments: int) -> int:
     return min(stop, segment_start(segment_of(start) + segments))
 
 
-def open_recording(store: ObjectStore, manifest: Manifest, dek: bytes) -> SealedObject:
+def open_recording(
+    store: ObjectStore, manifest: Manifest, dek: bytes, headers: HeaderCache | None = None
+) -> SealedObject:
     """The recording that a manifest describes. The key's commitment is checked before anything is derived.
 
     Raises:
@@ -182,6 +216,7 @@ def open_recording(store: ObjectStore, manifest: Manifest, dek: bytes) -> Sealed
         key=derive(dek, Kind.RECORDING, manifest.call_id),
         associated_data=associated_data(manifest.tenant_id, manifest.call_id, Kind.RECORDING),
         plaintext_bytes=manifest.recording.plaintext_bytes,
+        headers=headers,
     )
 
 

@@ -36,6 +36,7 @@ from otokura.shared.kafka import check_strength, ensure_topics, producer
 from otokura.shared.keys import key_provider
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
+from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
 log = logs.get_logger(__name__)
@@ -100,6 +101,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         signing=signing,
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
         closings=Closings(audit),
+        headers=HeaderCache(),
     )
 
 

@@ -16,6 +16,7 @@ from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
 from otokura.shared.objects import ObjectStore
+from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer
 
 
@@ -32,10 +33,11 @@ class AccessState:
     signing: SigningKeys
     issuer: TokenIssuer
     closings: Closings
+    headers: HeaderCache
 
 
-def access_state(connection: HTTPConnection) -> AccessState:
-    """The state of the app that serves this connection."""
+async def access_state(connection: HTTPConnection) -> AccessState:
+    """The state of the app; a coroutine, since FastAPI runs dependencies that are none in a thread."""
     state: AccessState = connection.app.state.access
     return state
 

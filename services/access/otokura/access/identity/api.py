@@ -57,7 +57,7 @@ _OAUTH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def refusal_throttle(request: Request) -> tokens.RefusalThrottle:
+async def refusal_throttle(request: Request) -> tokens.RefusalThrottle:
     """The app's throttle of refusals that become entries."""
     throttle: tokens.RefusalThrottle = request.app.state.refusal_throttle
     return throttle

@@ -57,7 +57,8 @@ async def deliver_audio(
 
 async def _audio(opened: OpenedRead, span: ByteRange) -> AsyncIterator[bytes]:
     """The plaintext; the beginning of it is authentic before this returns."""
-    recording = open_recording(opened.state.store, opened.manifest, await opened.unwrap())
+    state, dek = opened.state, await opened.unwrap()
+    recording = open_recording(state.store, opened.manifest, dek, state.headers)
     if span.length <= _AT_ONCE_BYTES:
         return _once(await _stored(recording.read(span.start, span.length)))
     stream = recording.stream(span.start, span.stop)
