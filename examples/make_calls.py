@@ -32,12 +32,12 @@ NOISE_RMS = 12.0
 def flite(text: str, voice: str) -> np.ndarray:
     """English by CMU Flite's `voice`, taken from Debian without installing it: samples at 16 kHz."""
     if not (DEBIAN / "usr/bin/flite").exists():
-        fetch = [HERE.parent / "scripts/fetch-debian", DEBIAN, "flite", "libflite1"]
+        fetch = [str(HERE.parent / "scripts/fetch-debian"), str(DEBIAN), "flite", "libflite1"]
         subprocess.run(fetch, check=True)  # noqa: S603 - our own script
     libraries = next(DEBIAN.glob("usr/lib/*/libflite.so.*")).parent
     environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        command = [DEBIAN / "usr/bin/flite", "-voice", voice, "-t", text, "-o", file.name]
+        command = [str(DEBIAN / "usr/bin/flite"), "-voice", voice, "-t", text, "-o", file.name]
         subprocess.run(command, check=True, env=environment)  # noqa: S603 - texts of our own
         with wave.open(file.name) as speech:
             samples = np.frombuffer(speech.readframes(speech.getnframes()), np.int16)
@@ -64,7 +64,7 @@ def resample(samples: np.ndarray, rate: int) -> np.ndarray:
     falling = np.clip((3900 - hertz) / 400, 0, 1)
     count = round(len(samples) * RATE / rate)
     band = (spectrum * rising * falling)[: count // 2 + 1]
-    return np.fft.irfft(band, count) * count / len(samples)
+    return np.asarray(np.fft.irfft(band, count)) * count / len(samples)
 
 
 def level(samples: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ def level(samples: np.ndarray) -> np.ndarray:
     speech = samples[loud[0] : loud[-1] + 1]
     # The loudest half of the samples carries the speech; pauses inside a turn do not count.
     strong = np.sort(np.abs(speech))[len(speech) // 2 :]
-    return speech * (SPEECH_RMS / np.sqrt(np.mean(strong**2)))
+    return speech * (SPEECH_RMS / float(np.sqrt(np.mean(strong**2))))
 
 
 def speak(script: dict[str, Any]) -> np.ndarray:
