@@ -76,7 +76,7 @@ def segments(data: bytes, size: int) -> list[memoryview]:
 
 
 def compare(size: int, **contestants: Callable[[], object]) -> dict[str, float]:
-    """The best round of each, in GB a second of processor time (others may use the machine), and the ratios."""
+    """The best round of each, in GB a second of processor time, as machines are shared; and the ratios."""
     best = dict.fromkeys(contestants, float("inf"))
     times = max(1, WORK_BYTES // size)
     for _ in range(ROUNDS):

@@ -59,14 +59,30 @@ _COUNTER = struct.Struct(">IB")
 Buffer = bytes | bytearray | memoryview
 
 
+class _Output:
+    """Bytes of a known size, filled from the front and handed over uncopied; copies would cost more than AES."""
+
+    __slots__ = ("_at", "_file", "_view")
+
+    def __init__(self, size: int) -> None:
+        self._file = BytesIO(bytes(size))  # holds these bytes alone, so it lends them for writing
+        self._view = self._file.getbuffer()
+        self._at = 0
+
+    def take(self, size: int) -> memoryview:
+        """The next `size` bytes, to be written to."""
+        start, self._at = self._at, self._at + size
+        return self._view[start : self._at]
+
+    def value(self) -> bytes:
+        self._view.release()
+        return self._file.getvalue()
+
+
 class _Segments:
-    """AES-GCM under one message's derived key; counts the segments into the nonces.
+    """AES-GCM under one message's derived key; counts the segments into the nonces."""
 
-    Segments pass through one scratch buffer, which stays in the processor's cache, into a `BytesIO`, which
-    hands its bytes over uncopied: fresh memory for each costs more than AES does.
-    """
-
-    __slots__ = ("_aead", "_nonce", "_scratch", "index")
+    __slots__ = ("_aead", "_nonce", "index")
 
     def __init__(self, key: bytes, associated_data: bytes, header: Buffer) -> None:
         if len(key) != KEY_BYTES:
@@ -76,34 +92,20 @@ class _Segments:
         salt = bytes(header[1 : 1 + _SALT_BYTES])
         self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt, associated_data).derive(key))
         self._nonce = bytearray(header[1 + _SALT_BYTES :]) + bytes(_COUNTER.size)
-        self._scratch = bytearray()
         self.index = 0
 
-    def seal(self, plaintext: Buffer, out: BytesIO, *, last: bool = False) -> None:
-        sealed = self._room(len(plaintext) + TAG_BYTES)
-        self._aead.encrypt_into(self._next_nonce(last), plaintext, None, sealed)
-        out.write(sealed)
+    def seal(self, plaintext: Buffer, out: _Output, *, last: bool = False) -> None:
+        room = out.take(len(plaintext) + TAG_BYTES)
+        self._aead.encrypt_into(self._next_nonce(last), plaintext, None, room)
 
-    def open(self, ciphertext: Buffer, out: BytesIO, *, last: bool = False) -> None:
-        if len(ciphertext) < TAG_BYTES:
-            raise IntegrityError("The stored object was cut short.")
-        opened = self._room(len(ciphertext) - TAG_BYTES)
+    def open(self, ciphertext: Buffer, out: _Output, *, last: bool = False) -> None:
+        room = out.take(len(ciphertext) - TAG_BYTES)
         try:
-            self._aead.decrypt_into(self._next_nonce(last), ciphertext, None, opened)
+            self._aead.decrypt_into(self._next_nonce(last), ciphertext, None, room)
         except InvalidTag as error:
-            raise _not_authentic(self.index - 1) from error
-        out.write(opened)
-
-    def open_piece(self, ciphertext: Buffer, *, last: bool) -> bytes:
-        try:
-            return self._aead.decrypt(self._next_nonce(last), ciphertext, None)
-        except InvalidTag as error:
-            raise _not_authentic(self.index - 1) from error
-
-    def _room(self, size: int) -> memoryview:
-        if len(self._scratch) < size:
-            self._scratch = bytearray(size)
-        return memoryview(self._scratch)[:size]
+            raise IntegrityError(
+                f"Segment {self.index - 1} of the stored object is not authentic."
+            ) from error
 
     def _next_nonce(self, last: bool) -> bytearray:
         if self.index >= MAX_SEGMENTS:
@@ -111,10 +113,6 @@ class _Segments:
         _COUNTER.pack_into(self._nonce, _PREFIX_BYTES, self.index, last)
         self.index += 1
         return self._nonce
-
-
-def _not_authentic(index: int) -> IntegrityError:
-    return IntegrityError(f"Segment {index} of the stored object is not authentic.")
 
 
 class _Pieces:
@@ -128,18 +126,18 @@ class _Pieces:
         self._rest = rest
         self._done = False
 
-    def finish(self) -> bytearray:
-        """What is left, which is the last segment."""
-        if self._done:
-            raise ValueError("the message is finished")
-        self._done = True
-        return self._held
+    @property
+    def held(self) -> int:
+        return len(self._held)
 
-    def feed(self, buffer: Buffer) -> Iterator[Buffer]:
-        """The segments known not to be the last; without copying those that lie whole within `buffer`."""
-        if self._done:
-            raise ValueError("the message is finished")
-        data = memoryview(buffer)
+    def count(self, more: int) -> tuple[int, int]:
+        """How many segments `feed` gives for `more` bytes, and how many bytes they have together."""
+        over = len(self._held) + more - self._capacity
+        segments = -(-over // self._rest) if over > 0 else 0
+        return segments, self._capacity + (segments - 1) * self._rest if segments else 0
+
+    def feed(self, data: memoryview) -> Iterator[Buffer]:
+        """The segments known not to be the last; without copying those that lie whole within `data`."""
         position = 0
         if self._held and len(self._held) + len(data) > self._capacity:
             position = self._capacity - len(self._held)
@@ -153,6 +151,16 @@ class _Pieces:
             position = end
             self._capacity = self._rest
         self._held += data[position:]
+
+    def last(self) -> bytearray:
+        """What is left, which is the last segment."""
+        self.check()
+        self._done = True
+        return self._held
+
+    def check(self) -> None:
+        if self._done:
+            raise ValueError("the message is finished")
 
 
 class Encryptor:
@@ -172,30 +180,26 @@ class Encryptor:
 
     def update(self, data: Buffer) -> bytes:
         """Takes plaintext; returns the ciphertext that is complete, possibly empty."""
-        out = BytesIO()
-        self.update_into(data, out)
-        return out.getvalue()
+        return self._seal(data, last=False)
 
-    def finalize(self) -> bytes:
-        """The rest of the ciphertext, with the last segment marked."""
-        out = BytesIO()
-        self.finalize_into(out)
-        return out.getvalue()
+    def finalize(self, data: Buffer = b"") -> bytes:
+        """Takes the last plaintext; returns the rest of the ciphertext, with the last segment marked."""
+        return self._seal(data, last=True)
 
-    def update_into(self, data: Buffer, out: BytesIO) -> None:
-        """As `update`, appending to `out`."""
-        self._put_header(out)
-        for piece in self._pieces.feed(data):
-            self._segments.seal(piece, out)
-
-    def finalize_into(self, out: BytesIO) -> None:
-        """As `finalize`, appending to `out`."""
-        self._put_header(out)
-        self._segments.seal(self._pieces.finish(), out, last=True)
-
-    def _put_header(self, out: BytesIO) -> None:
-        out.write(self._header)
+    def _seal(self, data: Buffer, *, last: bool) -> bytes:
+        self._pieces.check()
+        view = memoryview(data)
+        segments, size = self._pieces.count(len(view))
+        if last:
+            segments, size = segments + 1, self._pieces.held + len(view)
+        out = _Output(len(self._header) + size + TAG_BYTES * segments)
+        out.take(len(self._header))[:] = self._header
         self._header = b""
+        for piece in self._pieces.feed(view):
+            self._segments.seal(piece, out)
+        if last:
+            self._segments.seal(self._pieces.last(), out, last=True)
+        return out.value()
 
 
 class Decryptor:
@@ -218,38 +222,37 @@ class Decryptor:
         Raises:
             IntegrityError: the ciphertext is not what was encrypted under this key and associated data.
         """
-        out = BytesIO()
-        self.update_into(data, out)
-        return out.getvalue()
+        return self._open(data, last=False)
 
-    def finalize(self) -> bytes:
-        """The plaintext of the last segment.
+    def finalize(self, data: Buffer = b"") -> bytes:
+        """Takes the last ciphertext; returns the rest of the plaintext.
 
         Raises:
             IntegrityError: the message was cut short, or is not authentic.
         """
-        out = BytesIO()
-        self.finalize_into(out)
-        return out.getvalue()
+        return self._open(data, last=True)
 
-    def update_into(self, data: Buffer, out: BytesIO) -> None:
-        """As `update`, appending to `out`."""
+    def _open(self, data: Buffer, *, last: bool) -> bytes:
+        self._pieces.check()
         view = memoryview(data)
         if self._segments is None:
             missing = HEADER_BYTES - len(self._header)
             self._header += view[:missing]
             view = view[missing:]
-            if len(self._header) < HEADER_BYTES:
-                return
+            if len(self._header) < HEADER_BYTES and not last:
+                return b""
             self._segments = _Segments(self._key, self._associated_data, self._header)
+        segments, size = self._pieces.count(len(view))
+        if last:
+            segments, before, size = segments + 1, size, self._pieces.held + len(view)
+            if size - before < TAG_BYTES:
+                raise IntegrityError("The stored object was cut short.")
+        out = _Output(size - TAG_BYTES * segments)
         for piece in self._pieces.feed(view):
             self._segments.open(piece, out)
-
-    def finalize_into(self, out: BytesIO) -> None:
-        """As `finalize`, appending to `out`."""
-        if self._segments is None:
-            raise IntegrityError("The stored object is shorter than the header of an encrypted message.")
-        self._segments.open(self._pieces.finish(), out, last=True)
+        if last:
+            self._segments.open(self._pieces.last(), out, last=True)
+        return out.value()
 
 
 class RangeOpener:
@@ -273,17 +276,16 @@ class RangeOpener:
         self._segments.index = run.first
         for index in range(run.first, run.stop):
             end = min(position + SEGMENT_BYTES - (0 if index else HEADER_BYTES), len(view))
-            opened.append(self._segments.open_piece(view[position:end], last=index == self._last))
+            piece = _Output(end - position - TAG_BYTES)
+            self._segments.open(view[position:end], piece, last=index == self._last)
+            opened.append(piece.value())
             position = end
         return opened
 
 
 def encrypt(key: bytes, plaintext: Buffer, associated_data: bytes) -> bytes:
     """Encrypts a message that fits in memory."""
-    encryptor, out = Encryptor(key, associated_data), BytesIO()
-    encryptor.update_into(plaintext, out)
-    encryptor.finalize_into(out)
-    return out.getvalue()
+    return Encryptor(key, associated_data).finalize(plaintext)
 
 
 def decrypt(key: bytes, ciphertext: Buffer, associated_data: bytes) -> bytes:
@@ -292,7 +294,4 @@ def decrypt(key: bytes, ciphertext: Buffer, associated_data: bytes) -> bytes:
     Raises:
         IntegrityError: it is not what was encrypted under this key and associated data.
     """
-    decryptor, out = Decryptor(key, associated_data), BytesIO()
-    decryptor.update_into(ciphertext, out)
-    decryptor.finalize_into(out)
-    return out.getvalue()
+    return Decryptor(key, associated_data).finalize(ciphertext)

@@ -67,6 +67,14 @@ def test_a_cut(length: int) -> None:
 
 
 @pytest.mark.guarantee("V2")
+def test_a_cut_anywhere_near_the_border_of_segments_opened_whole() -> None:
+    for border in (0, HEADER_BYTES, SEGMENT_BYTES, 2 * SEGMENT_BYTES, len(SEALED)):
+        for length in range(max(0, border - 20), min(border + 20, len(SEALED))):
+            with pytest.raises(IntegrityError):
+                cipher.decrypt(KEY, SEALED[:length], BINDING)
+
+
+@pytest.mark.guarantee("V2")
 @pytest.mark.parametrize("segments", [1, 2, 3])
 def test_a_cut_between_segments(segments: int) -> None:
     refused(b"".join(SEGMENTS[:segments]))

@@ -59,6 +59,10 @@ def test_it_does_not_matter_how_a_message_is_cut_into_pieces(size: int, cuts: li
     assert len(ciphertext) == ciphertext_size(size)
     opened = [decryptor.update(piece) for piece in pieces(ciphertext, cuts)] + [decryptor.finalize()]
     assert b"".join(opened) == plaintext
+    *some, final = pieces(plaintext, cuts)
+    encryptor = Encryptor(KEY, BINDING)
+    ciphertext = b"".join([encryptor.update(piece) for piece in some] + [encryptor.finalize(final)])
+    assert TINK.decrypt(ciphertext, BINDING) == plaintext
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
