@@ -60,7 +60,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class _Output:
-    """Bytes of a known size, filled from the front and handed over uncopied; copies would cost more than AES."""
+    """Bytes of a known size, filled from the front and handed over uncopied: copying costs more than AES."""
 
     __slots__ = ("_at", "_file", "_view")
 
