@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from otokura.ingest import api, stream
 from otokura.ingest.call_keys import CallKeys
 from otokura.ingest.handlers import GROUP, subscriptions
+from otokura.ingest.objects import check_bucket
 from otokura.ingest.sealing import Sealer
 from otokura.ingest.settings import Settings
 from otokura.ingest.state import State
@@ -76,12 +77,8 @@ def _open(stack: AsyncExitStack, settings: Settings) -> State:
 
 
 def _check(readiness: Readiness, state: State, supervisor: Supervisor) -> None:
-    async def store() -> None:
-        async for _ in state.store.list(state.settings.recordings_bucket, "readiness/"):
-            return
-
     readiness.add("database", state.database.ping)
-    readiness.add("store", store)
+    readiness.add("store", lambda: check_bucket(state.store, state.settings.recordings_bucket))
     readiness.add("work", supervisor.check)
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from otokura.ingest.call_keys import CallKey
 from otokura.ingest.instruments import LOST_SEGMENTS
 from otokura.ingest.models import Call, Piece
+from otokura.ingest.objects import check_bucket
 from otokura.ingest.state import State
 from otokura.ingest.timeline import gaps
 from otokura.ingest.wire import SAMPLE_BYTES
@@ -105,9 +106,10 @@ class Assembly:
         try:
             return await self._open(piece)
         except (IntegrityError, NotFound) as error:
+            await check_bucket(self._state.store, self._state.settings.recordings_bucket)
             if again:
                 raise
-            log.exception("segment.lost", call_id=str(self._call.id), seq=piece.seq, reason=error.code)
+            log.exception("segment.unreadable", call_id=str(self._call.id), seq=piece.seq, reason=error.code)
             LOST_SEGMENTS.labels(error.code).inc()
             self._lost.add(piece.seq)
             return None

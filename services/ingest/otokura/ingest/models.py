@@ -79,7 +79,7 @@ class Call(Table, table=True):
 
     state: str = CallState.LIVE
     version: int = Field(default=1, sa_type=BigInteger)
-    epoch: int = Field(default=0, sa_type=BigInteger)
+    epoch: int = Field(default=1, sa_type=BigInteger)
     owner: UUID | None = None
     """The instance that streams, uploads or seals; meaningful while the lease runs."""
     lease_until: datetime | None = Field(default=None, sa_column=_time())

@@ -35,6 +35,35 @@ def recording_name(tenant_id: UUID, call_id: UUID, epoch: int) -> str:
     return f"{recordings_prefix(tenant_id, call_id)}{epoch}"
 
 
+async def put_segment(store: ObjectStore, bucket: str, name: str, sealed: bytes) -> None:
+    """Store a segment.
+
+    Raises:
+        Unavailable: the store is away, or does not have its bucket, as while it starts.
+    """
+    try:
+        await store.put(bucket, name, sealed)
+    except NotFound:
+        raise _without_bucket() from None
+
+
+async def check_bucket(store: ObjectStore, bucket: str) -> None:
+    """Whether the store answers and has the bucket.
+
+    Raises:
+        Unavailable: it does not. An object that is not found then says nothing about the object.
+    """
+    try:
+        async for _ in store.list(bucket, "check/"):
+            return
+    except NotFound:
+        raise _without_bucket() from None
+
+
+def _without_bucket() -> Unavailable:
+    return Unavailable("The object store is not ready; try again shortly.")
+
+
 async def discard(store: ObjectStore, bucket: str, name: str) -> None:
     """Remove an object that no row names. Cleaning removes it later if the store is away now."""
     try:

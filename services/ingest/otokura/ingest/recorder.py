@@ -14,7 +14,7 @@ from uuid import UUID
 from otokura.ingest.call_keys import CallKey
 from otokura.ingest.instruments import ACCEPTED_SECONDS, REFUSED_SEGMENTS
 from otokura.ingest.models import Call
-from otokura.ingest.objects import discard, segment_name
+from otokura.ingest.objects import discard, put_segment, segment_name
 from otokura.ingest.repository import Claim, NewPiece, accept
 from otokura.ingest.state import State
 from otokura.ingest.timeline import SegmentCutter, milliseconds
@@ -141,7 +141,7 @@ class Recorder:
         ACCEPTED_SECONDS.inc(samples * self._channels / self._rate)
 
     async def _put(self, name: str, sealed: bytes) -> None:
-        await self._state.store.put(self._state.settings.recordings_bucket, name, sealed)
+        await put_segment(self._state.store, self._state.settings.recordings_bucket, name, sealed)
 
     async def _accept(self, piece: NewPiece) -> None:
         async def attempt() -> None:

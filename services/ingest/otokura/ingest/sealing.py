@@ -20,7 +20,8 @@ log = get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 RETRY_AFTER = timedelta(seconds=2)
-LOST_AFTER_ATTEMPTS = 3
+"""Multiplied by the number of the attempt."""
+LOST_AFTER_ATTEMPTS = 4
 """A segment that cannot be read is looked for so often before it becomes a gap: stores have bad moments."""
 
 
@@ -72,10 +73,10 @@ class Sealer:
             await discard(self._state.store, self._bucket, self._name(call, claim))
         except Unavailable as away:
             log.warning("sealing.postponed", call_id=str(call.id), reason=away.code)
-            await self._release(claim, counts=False)
+            await self._release(claim, RETRY_AFTER, counts=False)
         except Exception:
             log.exception("sealing.failed", call_id=str(call.id), attempt=call.seal_attempts)
-            await self._release(claim, counts=True)
+            await self._release(claim, RETRY_AFTER * call.seal_attempts, counts=True)
 
     async def _outcome(
         self, call: Call, claim: Claim, timeline: list[Piece]
@@ -102,9 +103,9 @@ class Sealer:
         audio = Audio(Origin.LIVE, assembly.sample_rate, call.samples, assembly.gaps(), stored)
         return audio, assembly.lost
 
-    async def _release(self, claim: Claim, *, counts: bool) -> None:
+    async def _release(self, claim: Claim, pause: timedelta, *, counts: bool) -> None:
         async with self._state.database.session() as session:
-            await release(session, claim, RETRY_AFTER, counts=counts)
+            await release(session, claim, pause, counts=counts)
 
     @property
     def _bucket(self) -> str:

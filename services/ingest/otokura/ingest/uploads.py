@@ -15,7 +15,7 @@ from otokura.ingest.call_keys import CallKey
 from otokura.ingest.errors import ChannelsDiffer, EmptyAudio, Fenced, UploadStalled
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState, Origin
-from otokura.ingest.objects import discard, recording_name
+from otokura.ingest.objects import check_bucket, discard, recording_name
 from otokura.ingest.repository import Claim, lock, take
 from otokura.ingest.service import Audio, check_upload
 from otokura.ingest.settling import settle
@@ -81,6 +81,7 @@ class Upload:
     async def _store(self, body: AsyncIterator[bytes]) -> SealedInfo:
         key, binding = self.key.of(Kind.RECORDING), self.key.binding(Kind.RECORDING)
         paced = _paced(body, self.state.settings.upload_stall_seconds)
+        await check_bucket(self.state.store, self._bucket)
         info = await seal(self.state.store, self._bucket, self.name, paced, key=key, associated_data=binding)
         if info.plaintext_bytes == 0:
             raise EmptyAudio("The file has no bytes. Send the recording as the request's body.")
