@@ -194,8 +194,9 @@ def _load(path: Path) -> _Keyring:
         raise KeyringError(f"{path} does not exist: create it with `create_keyring`") from None
     with os.fdopen(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyringError(f"{path} must be a file that only its owner can read: chmod 600 {path}")
+        # A group may read it: Kubernetes gives a Secret to a pod's group, and to nobody else.
+        if not stat.S_ISREG(mode) or mode & (stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO):
+            raise KeyringError(f"{path} must be a file that others cannot touch: chmod 600 {path}")
         content = file.read()
     try:
         return _Keyring.model_validate_json(content)
@@ -211,10 +212,10 @@ class LocalKeyProvider:
     random nonce; key id, tenant and call are authenticated.
 
     Args:
-        keyring_file: the file, mode 0600.
+        keyring_file: the file, mode 0600 or 0640 at most.
 
     Raises:
-        KeyringError: the file is absent, readable by others, or not a keyring.
+        KeyringError: the file is absent, open to others, or not a keyring.
     """
 
     def __init__(self, keyring_file: Path) -> None:

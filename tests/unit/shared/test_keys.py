@@ -102,13 +102,22 @@ def test_a_keyring_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
         create_keyring(path)
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o620])
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o660, 0o620, 0o650])
 def test_a_keyring_that_others_can_touch_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "keyring.json"
     create_keyring(path)
     path.chmod(mode)
     with pytest.raises(KeyringError, match="chmod 600"):
         LocalKeyProvider(path)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o640])
+def test_a_keyring_may_be_read_by_a_group(tmp_path: Path, mode: int) -> None:
+    """As Kubernetes mounts a Secret for a pod that is not root."""
+    path = tmp_path / "keyring.json"
+    create_keyring(path)
+    path.chmod(mode)
+    LocalKeyProvider(path)
 
 
 @pytest.mark.parametrize(
