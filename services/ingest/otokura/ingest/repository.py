@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, update
+from sqlalchemy import ColumnElement, Update, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -121,7 +121,26 @@ async def accept(session: AsyncSession, claim: Claim, piece: NewPiece, lease: ti
         Fenced: a newer connection took over.
         CallClosed: the call ended.
     """
-    advance = (
+    if (await session.exec(_advance(claim, piece, lease))).rowcount == 0:
+        await _explain_refusal(session, claim, piece)
+        return
+    session.add(
+        Piece(
+            call_id=claim.call_id,
+            seq=piece.seq,
+            epoch=claim.epoch,
+            start_sample=piece.start_sample,
+            samples=piece.samples,
+            object_name=piece.object_name,
+            gap=piece.gap,
+        )
+    )
+    await session.flush()
+
+
+def _advance(claim: Claim, piece: NewPiece, lease: timedelta) -> Update:
+    """The compare-and-set: epoch, state and place in the timeline are all as the writer believes."""
+    return (
         update(Call)
         .where(
             col(Call.id) == claim.call_id,
@@ -140,21 +159,6 @@ async def accept(session: AsyncSession, claim: Claim, piece: NewPiece, lease: ti
             lease_until=_clock() + lease,
         )
     )
-    if (await session.exec(advance)).rowcount == 0:
-        await _explain_refusal(session, claim, piece)
-        return
-    session.add(
-        Piece(
-            call_id=claim.call_id,
-            seq=piece.seq,
-            epoch=claim.epoch,
-            start_sample=piece.start_sample,
-            samples=piece.samples,
-            object_name=piece.object_name,
-            gap=piece.gap,
-        )
-    )
-    await session.flush()
 
 
 async def _explain_refusal(session: AsyncSession, claim: Claim, piece: NewPiece) -> None:
