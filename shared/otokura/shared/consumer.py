@@ -37,6 +37,7 @@ from otokura.shared.consumer_handling import (
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
+from otokura.shared.fetching import SHORTEST_WAIT_MS, FetchPatience
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.partition_worker import PartitionWorker
 from otokura.shared.producer import Producer
@@ -45,8 +46,6 @@ from otokura.shared.topics import dead_letter_topic, ensure_topics
 __all__ = ["Consumer", "EventContext", "Retries", "Stalled", "Subscription"]
 
 POLL_MS = 500
-FETCH_WAIT_MS = 100
-"""Tansu answers a fetch only after this time when there was nothing; Kafka at once when something comes."""
 MAX_POLL_RECORDS = 500
 _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 5.0
@@ -123,7 +122,7 @@ class Consumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=SHORTEST_WAIT_MS,
             max_poll_records=MAX_POLL_RECORDS,
             max_poll_interval_ms=self._max_poll_interval_ms,
         )
@@ -139,6 +138,7 @@ class Consumer:
             await _stop(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        patience = FetchPatience(consumer)
         while True:
             batches = cast(
                 "dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(timeout_ms=POLL_MS)
@@ -151,6 +151,7 @@ class Consumer:
                 worker.add(records)
             for worker in self._workers.values():
                 worker.raise_if_crashed()
+            await patience.look()
 
     async def release(self) -> None:
         """Stops all work, and commits what is done as far as that is still possible."""

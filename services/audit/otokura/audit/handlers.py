@@ -20,12 +20,13 @@ from otokura.audit.batches import Batch, Message, Rejected, read_batch
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.progress import Progress
 from otokura.audit.source_keys import SourceKeys
-from otokura.shared.consumer import FETCH_WAIT_MS, POLL_MS, Stalled
+from otokura.shared.consumer import POLL_MS, Stalled
 from otokura.shared.consumer_handling import dead_letter
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import AuditAlerted, Topic
+from otokura.shared.fetching import SHORTEST_WAIT_MS, FetchPatience
 from otokura.shared.kafka import KafkaSettings, Producer, Record, dead_letter_topic, ensure_topics
 from otokura.shared.logs import get_logger
 
@@ -105,7 +106,7 @@ class LogConsumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=SHORTEST_WAIT_MS,
         )
         try:
             await consumer.start()
@@ -119,6 +120,7 @@ class LogConsumer:
             await consumer.stop()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        patience = FetchPatience(consumer)
         while True:
             messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
             self._workers.update(dict.fromkeys(messages, self))
@@ -126,6 +128,7 @@ class LogConsumer:
             if messages:
                 await self._take(consumer, messages)
             await self._progress.observe(consumer, datetime.now(UTC))
+            await patience.look()
 
     async def _take(self, consumer: AIOKafkaConsumer, messages: Messages) -> None:
         """Applies and commits; when something is away, goes back, so that the loop keeps polling."""
