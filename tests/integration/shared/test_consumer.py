@@ -191,10 +191,12 @@ async def test_records_that_are_no_events_hold_nothing_up(
     ]
     await producer.send(record_of(call_ended()))
     foreign = AIOKafkaProducer(bootstrap_servers=broker.kafka_bootstrap)
-    await foreign.start()
-    for one in headers:
-        await foreign.send_and_wait(Topic.CALLS, key=b"foreign", value=None, headers=one)
-    await foreign.stop()
+    try:
+        await foreign.start()
+        for one in headers:
+            await foreign.send_and_wait(Topic.CALLS, key=b"foreign", value=None, headers=one)
+    finally:
+        await foreign.stop()
     await producer.send(record_of(call_ended(call_id)))
 
     async def seen() -> bool:
