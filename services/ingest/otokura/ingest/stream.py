@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, WebSocket
@@ -76,14 +75,9 @@ class Conversation:
 
     async def _step(self) -> bool:
         """One message, request or deadline; False when the conversation is over."""
-        message = await self._next()
+        message = await self._opened.wait(self._socket.receive(), self._deadline)
         if message is None:
-            await self._report(await self._recorder.flush())
-            return True
-        if message is Request.FINISH:
-            return await self._finish()
-        if message is Request.YIELD:
-            raise Fenced
+            return await self._interrupted()
         if message["type"] == "websocket.disconnect":
             await self._recorder.flush()
             return False
@@ -92,24 +86,14 @@ class Conversation:
         await self._report(await self._recorder.write(self._decode(message["bytes"])))
         return True
 
-    async def _next(self) -> dict[str, Any] | Request | None:
-        """The next message, or what the process asks, or None when held audio has waited long enough."""
-        receiving = asyncio.ensure_future(self._socket.receive())
-        try:
-            await asyncio.wait(
-                (receiving, self._opened.asked), timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED
-            )
-            # What has arrived goes before what is asked, so that nothing received is lost to a request.
-            if receiving.done():
-                return dict(receiving.result())
-            return self._opened.asked.result() if self._opened.asked.done() else None
-        finally:
-            receiving.cancel()
-
-    def _patience(self) -> float | None:
-        if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+    async def _interrupted(self) -> bool:
+        """The process asks something, or held audio has waited long enough."""
+        if self._opened.asked is Request.FINISH:
+            return await self._finish()
+        if self._opened.asked is Request.YIELD:
+            raise Fenced
+        await self._report(await self._recorder.flush())
+        return True
 
     def _set_deadline(self) -> None:
         """Counted from the first audio that is held, so that a trickle is stored too."""

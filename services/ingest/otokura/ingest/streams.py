@@ -8,10 +8,13 @@ stream still holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
 from enum import Enum
+from typing import TypeVar
 from uuid import UUID
+
+T = TypeVar("T")
 
 FINISH_SECONDS = 5.0
 
@@ -28,13 +31,35 @@ class OpenStream:
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
-        self.asked: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+        self.asked: Request | None = None
         self.done = asyncio.Event()
+        self._waiting: asyncio.Timeout | None = None
 
     def ask(self, request: Request) -> None:
-        """Ask once; the first request stands."""
-        if not self.asked.done():
-            self.asked.set_result(request)
+        """Ask once; the first request stands. The connection's `wait` ends."""
+        if self.asked is None:
+            self.asked = request
+            if self._waiting is not None:
+                self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def wait(self, message: Awaitable[T], deadline: float | None) -> T | None:
+        """The message, or None when the deadline passes or somebody asks something before it comes.
+
+        A message that has arrived goes before what is asked, so that nothing received is lost to a request.
+        Fifty messages a second come on each stream: so no task is made for one, and no second future waited
+        for, but the one wait is cut short.
+
+        Args:
+            message: what is waited for; it must lose nothing when it is cancelled.
+            deadline: on the loop's clock; None is never.
+        """
+        try:
+            async with asyncio.timeout_at(0.0 if self.asked else deadline) as self._waiting:
+                return await message
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting = None
 
 
 class Streams:
