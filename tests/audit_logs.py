@@ -19,8 +19,8 @@ from otokura.audit.notes import Signer
 from otokura.audit.proofs import Prover, proof_text
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.tiles import Tile, encode_bundle, tiles_between
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.cloudevents import Record, encode
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
 from otokura.shared.ids import uuid7
 
 BEGINNING = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)

@@ -25,9 +25,10 @@ from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program, accepts
 from otokura.shared.api_keys import hash_api_key, new_api_key
 from otokura.shared.audit import verify_signature
+from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory_tables import clients, issuer_keys, tenants
-from otokura.shared.events import AuditRecorded, Role, TenantSettings
+from otokura.shared.events import Role, TenantSettings
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, LocalKeyProvider, WrappedDek, create_keyring
 from otokura.shared.manifest import Manifest

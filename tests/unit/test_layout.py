@@ -1,4 +1,4 @@
-"""The workspace keeps its shape: one namespace, one distribution a folder, short files, nothing of a machine."""
+"""The workspace keeps its shape: one namespace, one distribution a folder, short files, no registry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = ["shared", "cli", "services/ingest", "services/transcribe", "services/access", "services/audit"]
+SERVICES = ["ingest", "transcribe", "access", "audit"]
+DISTRIBUTIONS = ["shared", "cli", *(f"services/{name}" for name in SERVICES)]
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -32,11 +32,12 @@ from otokura.shared.audit_entries import (
     read_signing_key,
     verify_signature,
 )
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.background import run_together
 from otokura.shared.canonical_json import canonical_json
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditHeartbeat, AuditRecorded, Topic
+from otokura.shared.events import Topic
 from otokura.shared.ids import uuid7
 from otokura.shared.metrics import histogram
 from otokura.shared.producer import MAX_RECORD_BYTES, Producer

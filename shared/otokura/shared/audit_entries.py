@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import to_jsonable_python
 
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.canonical_json import canonical_json
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
 
 
 class Action(StrEnum):

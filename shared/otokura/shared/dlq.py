@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from otokura.shared.cloudevents import KafkaRecord, Record
 from otokura.shared.consumer_handling import HEADER
+from otokura.shared.fetching import LONGEST_WAIT_MS
 from otokura.shared.kafka_settings import KafkaSettings
-from otokura.shared.offsets import committed_offsets, end_offsets, partitions_of, plain_consumer
+from otokura.shared.offsets import partitions_of, plain_consumer, standings
 from otokura.shared.producer import Producer
 from otokura.shared.topics import DLQ_SUFFIX, admin_client, dead_letter_topic
 
@@ -53,7 +54,7 @@ async def list_dead(
         Unavailable: the broker is away.
     """
     letters: list[DeadLetter] = []
-    async with plain_consumer(settings) as consumer:
+    async with plain_consumer(settings, fetch_wait_ms=LONGEST_WAIT_MS) as consumer:
         async for record in _waiting(settings, consumer, await _topics(settings, topic)):
             letters.append(_letter(record))
             if len(letters) >= limit:
@@ -76,7 +77,7 @@ async def replay(settings: KafkaSettings, topic: str, *, limit: int | None = Non
     sent = 0
     producer = Producer(settings)
     try:
-        async with plain_consumer(settings, GROUP) as consumer:
+        async with plain_consumer(settings, GROUP, fetch_wait_ms=LONGEST_WAIT_MS) as consumer:
             async for record in _waiting(settings, consumer, [dead_letter_topic(topic)]):
                 if limit is not None and sent >= limit:
                     break
@@ -99,14 +100,19 @@ async def _waiting(
     settings: KafkaSettings, consumer: AIOKafkaConsumer, topics: Iterable[str]
 ) -> AsyncIterator[KafkaRecord]:
     """Records from the committed offsets to the end as it is now."""
-    starts = await committed_offsets(settings, GROUP, await partitions_of(settings, topics))
-    if not starts:
+    found = await standings(settings, GROUP, await partitions_of(settings, topics))
+    ends = {partition: standing.end for partition, standing in found.items()}
+    left = {partition for partition, standing in found.items() if standing.lag}
+    if not left:
         return
-    ends = await end_offsets(consumer, starts)
-    left = {partition for partition, end in ends.items() if starts[partition] < end}
+    consumer.assign(list(left))
+    for partition in left:
+        consumer.seek(partition, found[partition].committed)
     while left:
-        found = cast("dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(*left, timeout_ms=500))
-        for partition, records in found.items():
+        batches = cast(
+            "dict[TopicPartition, list[KafkaRecord]]", await consumer.getmany(*left, timeout_ms=500)
+        )
+        for partition, records in batches.items():
             for record in records:
                 if record.offset < ends[partition]:
                     yield record

@@ -37,9 +37,14 @@ class Standing:
 
 @asynccontextmanager
 async def plain_consumer(
-    settings: KafkaSettings, group: str | None = None
+    settings: KafkaSettings, group: str | None = None, *, fetch_wait_ms: int = _FETCH_WAIT_MS
 ) -> AsyncGenerator[AIOKafkaConsumer, None]:
     """A consumer that is assigned partitions by hand.
+
+    Args:
+        settings: the broker.
+        group: for committing.
+        fetch_wait_ms: how long a fetch may take; see `otokura.shared.fetching` for Tansu.
 
     Raises:
         Unavailable: the broker is away.
@@ -49,7 +54,7 @@ async def plain_consumer(
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        fetch_max_wait_ms=fetch_wait_ms,
     )
     try:
         await consumer.start()

@@ -24,10 +24,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.shared.audit import AuditWriter
 from otokura.shared.audit_entries import AuditDraft
+from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditRecorded, EventData, Topic
+from otokura.shared.events import EventData, Topic
 from otokura.shared.ids import uuid7
 from otokura.shared.messaging_models import OutboxRow
 from otokura.shared.metrics import gauge

@@ -12,7 +12,7 @@ from audit_logs import Scribe, keys_of, message
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.progress import Progress
 from otokura.audit.watch import Watch
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3]
 

@@ -13,9 +13,9 @@ import servers
 from ingest_service import PURPOSES, Credentials, IngestService, client_of, settled, start_call
 from messaging import settings_of
 from otokura.shared.api_keys import hash_api_key, new_api_key
+from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.cloudevents import decode, encode
 from otokura.shared.events import (
-    AuditRecorded,
     CallEnded,
     CallSettled,
     CallStarted,

@@ -17,8 +17,9 @@ import servers
 from messaging import Broker, eventually, read_topic, settings_of
 from messaging_process import process
 from otokura.shared.audit import Action, AuditDraft, AuditWriter, verify_signature
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditHeartbeat, AuditRecorded, Topic
+from otokura.shared.events import Topic
 from otokura.shared.kafka import Producer, decode
 
 pytestmark = pytest.mark.kafka

@@ -24,9 +24,10 @@ from messaging import (
 )
 from messaging_process import process
 from otokura.shared.audit import Action, AuditDraft, AuditWriter, verify_signature
+from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditRecorded, KeyWrapped, Topic
+from otokura.shared.events import KeyWrapped, Topic
 from otokura.shared.kafka import Producer, decode
 from otokura.shared.outbox import RELAY_LOCK, OutboxRelay, publish, publish_audit
 

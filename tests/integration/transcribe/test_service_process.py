@@ -15,7 +15,8 @@ import pytest
 
 import servers
 import speech
-from otokura.shared.events import AuditRecorded, TranscriptCompleted
+from otokura.shared.audit_events import AuditRecorded
+from otokura.shared.events import TranscriptCompleted
 from otokura.shared.kafka import Producer, ensure_topics
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.objects import ObjectStore

@@ -1,4 +1,4 @@
-"""The Helm chart lints, renders in every scenario of ci/, is valid Kubernetes, and keeps its security rules."""
+"""The Helm chart lints, renders in every scenario of ci/, is valid Kubernetes, and keeps its promises."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_secrets_come_by_reference_only(scenario: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_environment_is_the_settings_of_the_service(service: str) -> None:
-    """A variable that the service does not know, or a needed one that is missing, fails here and not in a cluster."""
+    """A variable that is not known, or a needed one that is missing, fails here and not in a cluster."""
     settings = importlib.import_module(f"otokura.{service}.settings").Settings
     prefix = settings.model_config["env_prefix"]
     container = pod_templates("default-values.yaml")[f"otokura-{service}"]["spec"]["containers"][0]

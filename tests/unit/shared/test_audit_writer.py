@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from messaging import Broker, eventually
 from otokura.shared.audit import Action, AuditDraft, AuditWriter, canonical, verify_signature
 from otokura.shared.audit_entries import instant
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
 from otokura.shared.kafka import Producer, Record
 
 KEY = Ed25519PrivateKey.generate()

@@ -11,8 +11,8 @@ from aiokafka import ConsumerRecord
 from otokura.audit.leaves import Prepared, prepare
 from otokura.audit.repository import News
 from otokura.audit.source_keys import SourceKeys
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Poison
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
 from otokura.shared.kafka import decode
 
 Message: TypeAlias = ConsumerRecord[bytes | None, bytes | None]

@@ -20,12 +20,13 @@ from otokura.audit.batches import Batch, Message, Rejected, read_batch
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.progress import Progress
 from otokura.audit.source_keys import SourceKeys
+from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.consumer import POLL_MS, Stalled
 from otokura.shared.consumer_handling import dead_letter
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditAlerted, Topic
+from otokura.shared.events import Topic
 from otokura.shared.fetching import SHORTEST_WAIT_MS, FetchPatience
 from otokura.shared.kafka import KafkaSettings, Producer, Record, dead_letter_topic, ensure_topics
 from otokura.shared.logs import get_logger

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from otokura.audit.tiles import MAX_ENTRY_BYTES
+from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.canonical_json import canonical_json
-from otokura.shared.events import AuditRecorded
 
 VERSION = 1
 SALT_BYTES = 16

@@ -25,9 +25,9 @@ from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
 from otokura.audit.shelf import Shelf
 from otokura.audit.tiles import Tile, tiles_between
+from otokura.shared.audit_events import AuditAlerted, CheckpointPublished
 from otokura.shared.database import Database
 from otokura.shared.errors import IntegrityError, Unavailable
-from otokura.shared.events import AuditAlerted, CheckpointPublished
 from otokura.shared.logs import get_logger
 from otokura.shared.outbox import publish
 

@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from otokura.audit.coverage import Coverage, Gap
 from otokura.audit.errors import NoSuchShard
 from otokura.audit.models import Alert, Entry, Shard, Source
-from otokura.shared.events import AuditAlerted
+from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
 

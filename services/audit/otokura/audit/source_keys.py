@@ -11,7 +11,7 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from otokura.shared.audit import verify_signature
-from otokura.shared.events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 
 
 class SourceKeys:

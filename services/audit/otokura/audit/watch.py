@@ -18,9 +18,9 @@ from otokura.audit.instruments import ALERTS
 from otokura.audit.models import Source
 from otokura.audit.progress import Progress
 from otokura.audit.repository import coverage_of, raise_alert, set_coverage, watched_sources
+from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
-from otokura.shared.events import AuditAlerted
 from otokura.shared.logs import get_logger
 
 _TICK_SECONDS = 1.0

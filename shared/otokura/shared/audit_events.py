@@ -1,0 +1,85 @@
+"""The events of the log: entries on their way to it, and what it publishes.
+
+See `otokura.shared.events` for what all events have in common.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Base64Bytes, Field
+
+from otokura.shared.events import EventData, Topic
+
+
+class AuditRecorded(EventData):
+    """One signed, numbered entry on its way to the log; see `otokura.shared.audit`.
+
+    `source` is `<service>/<instance uuid>`; numbers start at 1 in each instance and leave no hole.
+    `signature` is Ed25519 over the RFC 8785 canonical JSON of all other members. The CloudEvents id
+    equals `entry_id`.
+    """
+
+    TOPIC = Topic.AUDIT
+    TYPE = "otokura.audit.recorded.v1"
+    entry_id: UUID
+    source: str
+    seq: int = Field(ge=1)
+    time: datetime
+    tenant_id: UUID | None
+    action: str
+    reader: str | None
+    call_id: UUID | None
+    detail: dict[str, Any]
+    signature: Base64Bytes
+
+    def partition_key(self) -> str:
+        """The source: its entries keep their order."""
+        return self.source
+
+
+class AuditHeartbeat(EventData):
+    """A source lives, and `last_seq` is the last number it gave. Signed like an entry; not a leaf."""
+
+    TOPIC = Topic.AUDIT
+    TYPE = "otokura.audit.heartbeat.v1"
+    source: str
+    last_seq: int = Field(ge=0)
+    time: datetime
+    closed: bool = False
+    signature: Base64Bytes
+
+    def partition_key(self) -> str:
+        """The source."""
+        return self.source
+
+
+class CheckpointPublished(EventData):
+    """A signed checkpoint (C2SP tlog-checkpoint) as it was published."""
+
+    TOPIC = Topic.AUDIT_CHECKPOINTS
+    TYPE = "otokura.checkpoint.published.v1"
+    origin: str
+    size: int
+    checkpoint: str
+
+    def partition_key(self) -> str:
+        """The log's origin."""
+        return self.origin
+
+
+class AuditAlerted(EventData):
+    """Something an auditor must look at: a gap, a bad signature, a silent source."""
+
+    TOPIC = Topic.AUDIT_ALERTS
+    TYPE = "otokura.audit.alerted.v1"
+    kind: Literal["gap", "bad-signature", "silent-source", "integrity"]
+    source: str
+    detail: dict[str, Any]
+    at: datetime
+
+    def partition_key(self) -> str:
+        """The source concerned."""
+        return self.source
