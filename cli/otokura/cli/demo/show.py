@@ -32,7 +32,8 @@ def conversation(console: Console, call: MadeCall, transcript: bytes) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right", style="dim", min_width=8)
     grid.add_column()
-    grid.add_column(ratio=1)
+    # Japanese has no spaces to break a line at.
+    grid.add_column(ratio=1, overflow="fold")
     for turn in document["turns"]:
         seconds = turn["start_ms"] // 1000
         role = str(turn["role"])
