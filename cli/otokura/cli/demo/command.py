@@ -71,6 +71,9 @@ def demo(
     Uses the Otokura that runs on the data folder, or starts one and stops it again.
     """
     console = Console(quiet=as_json)
+    if not console.is_terminal:
+        # A log file has no width; eighty columns would break every line of the tables.
+        console.width = 110
     try:
         with stoppable():
             outcome = _Demonstration(console, examples, speed).run(data)
