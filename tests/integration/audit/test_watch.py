@@ -10,7 +10,7 @@ from sqlalchemy import text
 from audit_fixtures import Log
 from audit_logs import Scribe, keys_of, message
 from otokura.audit.handlers import LogConsumer
-from otokura.audit.progress import Progress
+from otokura.audit.progress import Heard, Progress
 from otokura.audit.watch import Watch
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 
@@ -24,7 +24,7 @@ class Followed(Progress):
 
     def __init__(self, since: datetime) -> None:
         super().__init__()
-        self._since = {0: since}
+        self._heard = {0: Heard(since, datetime.max.replace(tzinfo=UTC))}
 
 
 class Desk:

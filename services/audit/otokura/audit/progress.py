@@ -1,44 +1,80 @@
-"""Whether this consumer has heard all there is to hear: without that, silence proves nothing."""
+"""Until when this consumer has heard all there was to hear: without that, silence proves nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 ANSWER_AGE = timedelta(seconds=5)
-"""The broker answers fetches about twice a second; one that has not for so long is away."""
+"""The broker answers fetches every few seconds at least; one that has not for so long is away."""
+
+FOLLOWING = timedelta(seconds=15)
+"""A consumer that reaches what was the end so long ago follows; one that takes longer has a backlog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A stretch of time without a break: whatever was sent in it has been heard."""
+
+    since: datetime
+    until: datetime
 
 
 class Progress:
-    """Since when each assigned partition has been followed to its end, without a break."""
+    """How each assigned partition is followed.
+
+    Under steady traffic a consumer may never stand at the very end. So an end is noted together with the
+    time; once it is reached, everything until that time has been heard.
+    """
 
     def __init__(self) -> None:
-        self._since: dict[int, datetime] = {}
+        self._heard: dict[int, Heard] = {}
+        self._ends: dict[int, tuple[datetime, int]] = {}
 
     async def observe(self, consumer: AIOKafkaConsumer, now: datetime) -> None:
         """Looks at the consumer after a poll whose messages are committed."""
-        self._since = {
-            tp.partition: self._since.get(tp.partition, now)
-            for tp in consumer.assignment()
-            if await _caught_up(consumer, tp, now)
-        }
+        assigned = {tp.partition: tp for tp in consumer.assignment()}
+        for lost in (self._heard.keys() | self._ends.keys()) - assigned.keys():
+            self._forget(lost)
+        for partition, tp in assigned.items():
+            end = _known_end(consumer, tp, now)
+            if end is None:
+                self._forget(partition)
+            else:
+                self._note(partition, await consumer.position(tp), end, now)
 
     def lost(self) -> None:
         """Nothing is known any more: the database or the broker went away."""
-        self._since = {}
+        self._heard.clear()
+        self._ends.clear()
 
-    def current(self) -> Mapping[int, datetime]:
-        """The partitions followed to their ends, and since when."""
-        return dict(self._since)
+    def current(self) -> Mapping[int, Heard]:
+        """What was heard of the partitions that are being followed."""
+        return dict(self._heard)
+
+    def _note(self, partition: int, position: int, end: int, now: datetime) -> None:
+        noted, reached = self._ends.setdefault(partition, (now, end))
+        until = now if position >= end else noted if position >= reached else None
+        if until is not None:
+            self._ends[partition] = (now, end)
+            before = self._heard.get(partition)
+            self._heard[partition] = Heard(before.since if before else until, until)
+        heard = self._heard.get(partition)
+        if heard is not None and now - heard.until > FOLLOWING:
+            del self._heard[partition]
+
+    def _forget(self, partition: int) -> None:
+        self._heard.pop(partition, None)
+        self._ends.pop(partition, None)
 
 
-async def _caught_up(consumer: AIOKafkaConsumer, tp: TopicPartition, now: datetime) -> bool:
-    """Lag by the fetch's high-water mark: not every broker answers ListOffsets(latest) truly."""
+def _known_end(consumer: AIOKafkaConsumer, tp: TopicPartition, now: datetime) -> int | None:
+    """The fetch's high-water mark, while the broker answers: not every one answers ListOffsets truly."""
     end: int | None = consumer.highwater(tp)
     answered: int | None = consumer.last_poll_timestamp(tp)
     if end is None or answered is None:
-        return False
-    recent = now - datetime.fromtimestamp(answered / 1000, UTC) < ANSWER_AGE
-    return recent and await consumer.position(tp) >= end
+        return None
+    return end if now - datetime.fromtimestamp(answered / 1000, UTC) < ANSWER_AGE else None

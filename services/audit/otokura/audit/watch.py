@@ -1,8 +1,8 @@
 """Watches the sources: numbers that stay missing, and sources that fall silent. Each is reported once.
 
-A gap or a silence counts only when, for just as long, this replica has followed the source's partition to
-its end. So neither a restart of the log, nor a broker or database that was away, nor messages out of
-order, nor a backlog raises an alarm.
+A gap or a silence counts only when, for just as long, this replica has heard everything that came on the
+source's partition; time is judged as of when that was so. So neither a restart of the log, nor a broker or
+database that was away, nor messages out of order, nor a backlog raises an alarm.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ class Watch:
         raised: list[AuditAlerted] = []
         async with self._database.session() as session:
             for source in await watched_sources(session, current):
-                heard_for = now - current[source.partition]
-                if heard_for >= self._patience:
-                    raised += await self._look_for_gaps(session, source, now)
-                if heard_for >= self._silence:
-                    raised += await self._look_for_silence(session, source, now)
+                heard = current[source.partition]
+                until = min(now, heard.until)
+                if until - heard.since >= self._patience:
+                    raised += await self._look_for_gaps(session, source, until)
+                if until - heard.since >= self._silence:
+                    raised += await self._look_for_silence(session, source, until)
         for alert in raised:
             ALERTS.labels(alert.kind).inc()
             log.error("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
