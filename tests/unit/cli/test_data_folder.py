@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from otokura.cli.credentials import Credentials, Principal
 from otokura.cli.local.layout import SERVICES, Layout
-from otokura.cli.local.ports import choose_ports, free_ports
+from otokura.cli.local.ports import becomes_free, choose_ports, free_ports
 from otokura.cli.local.private import signing_key, write_private
 
 
@@ -76,6 +77,16 @@ def test_a_port_that_is_given_is_taken_or_refused(tmp_path: Path) -> None:
         choose_ports(["s3"], given={"s3": wanted}, remembered=remembered)
     with pytest.raises(ValueError, match="no port is called web"):
         choose_ports(["s3"], given={"web": 8000}, remembered=remembered)
+
+
+def test_a_port_is_waited_for_while_somebody_lets_go_of_it() -> None:
+    port = free_ports(1)[0]
+    held = socket.create_server(("127.0.0.1", port))
+    assert not becomes_free(port, seconds=0)
+    release = threading.Timer(0.1, held.close)
+    release.start()
+    assert becomes_free(port, seconds=60)
+    release.join()
 
 
 def test_internal_ports_never_meet_the_public_ones() -> None:

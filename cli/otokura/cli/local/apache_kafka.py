@@ -66,7 +66,7 @@ class ApacheKafkaServer:
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(base, properties, env)
         argv = [*base, "kafka.Kafka", str(properties)]
-        self._program = Program("Apache Kafka", argv, env=env, log=self.folder / "kafka.log")
+        self._program = Program("Apache Kafka", argv, env=env, log=self.folder / "kafka.log", port=self.port)
         self._program.start()
         self._program.wait_until(lambda: accepts(self.port), _START_SECONDS)
 

@@ -95,7 +95,7 @@ class PostgresServer:
             argv += ["-c", setting]
         log = self.folder / "postgresql.log"
         self._program = Program(
-            "PostgreSQL", argv, env=_ENV, log=log, user=self._user, stop_signal=signal.SIGINT
+            "PostgreSQL", argv, env=_ENV, log=log, port=self.port, user=self._user, stop_signal=signal.SIGINT
         )
         self._program.start()
         self._program.wait_until(self._answers)

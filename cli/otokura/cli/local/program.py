@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from otokura.cli.local.ports import becomes_free
+
 _TETHER = Path(__file__).with_name("tether.py")
 _POLL_SECONDS = 0.02
 _LOG_TAIL = 2000
@@ -33,6 +35,7 @@ class Program:
         env: its whole environment.
         log: file that gets its output, appended.
         user: whom to run as, `None` for ourselves.
+        port: where it listens.
         stop_signal: what asks it to stop, also sent when this process dies.
     """
 
@@ -44,6 +47,7 @@ class Program:
         env: Mapping[str, str],
         log: Path,
         user: str | None = None,
+        port: int | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
@@ -51,6 +55,7 @@ class Program:
         self._argv = list(argv)
         self._env = dict(env)
         self._user = user
+        self._port = port
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,9 +75,11 @@ class Program:
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it without waiting until it is ready."""
+        """Start it, once its port is free, without waiting until it is ready."""
         if self.running:
             raise StartError(f"{self.name} already runs")
+        if self._port is not None and not becomes_free(self._port):
+            raise StartError(f"{self.name} cannot start: somebody listens on its port {self._port}")
         self._process = _STARTER.submit(self._spawn).result()
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -136,7 +136,8 @@ class SeaweedServer:
         for attempt in range(_ATTEMPTS):
             self._ports = free_ports(9, internal=True)
             argv = [str(self._weed), *_flags(data, config, self.port, self._ports)]
-            self._program = Program("SeaweedFS", argv, env=self._env(), log=self.folder / "seaweedfs.log")
+            log = self.folder / "seaweedfs.log"
+            self._program = Program("SeaweedFS", argv, env=self._env(), log=log, port=self.port)
             self._program.start()
             try:
                 self._program.wait_until(self._answers, _START_SECONDS)

@@ -36,7 +36,7 @@ class ServiceProcess:
         env = {**inherited, **settings, "OTOKURA_PORT": str(port)}
         # -P: the folder that we happen to be in is no place to import from.
         argv = [sys.executable, "-P", "-m", f"otokura.{name}"]
-        self.program = Program(name, argv, env=env, log=log)
+        self.program = Program(name, argv, env=env, log=log, port=port)
 
     def launch(self) -> None:
         """Start it without waiting. A large log of earlier runs is set aside first."""

