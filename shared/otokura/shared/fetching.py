@@ -56,10 +56,13 @@ class FetchPatience:
 
     async def _partitions_behind(self) -> list[TopicPartition]:
         """Those whose end is known and not reached, but for those that are not fetched just now."""
+        # All ends first: a rebalance may come with any await, and aiokafka asserts that what it is asked
+        # about is assigned.
+        fetched = self._consumer.assignment() - self._consumer.paused()
+        ends = {partition: self._consumer.highwater(partition) for partition in fetched}
         found: list[TopicPartition] = []
         try:
-            for partition in self._consumer.assignment() - self._consumer.paused():
-                end = self._consumer.highwater(partition)
+            for partition, end in ends.items():
                 if end is not None and await self._consumer.position(partition) < end:
                     found.append(partition)
         except IllegalStateError:

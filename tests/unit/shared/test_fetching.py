@@ -21,6 +21,7 @@ class Standing:
         self.positions = {ONE: 0, OTHER: 0}
         self.ends: dict[TopicPartition, int | None] = {ONE: 0, OTHER: 0}
         self.pauses: set[TopicPartition] = set()
+        self.rebalances = False
         self._fetcher = SimpleNamespace(_fetch_max_wait_ms=SHORTEST_WAIT_MS)
 
     def assignment(self) -> set[TopicPartition]:
@@ -30,9 +31,12 @@ class Standing:
         return self.pauses
 
     def highwater(self, partition: TopicPartition) -> int | None:
+        assert partition in self.positions, "Partition is not assigned"
         return self.ends[partition]
 
     async def position(self, partition: TopicPartition) -> int:
+        if self.rebalances:
+            self.positions.clear()
         if partition not in self.positions:
             raise IllegalStateError(partition)
         return self.positions[partition]
@@ -111,9 +115,7 @@ async def test_what_is_not_fetched_is_not_behind(clock: SimpleNamespace, why: st
     consumer = Standing()
     consumer.ends[ONE] = None if why == "end unknown" else 10
     consumer.pauses = {ONE} if why == "paused" else set()
-    if why == "taken away":
-        consumer.assignment = lambda: {ONE}  # type: ignore[method-assign]
-        del consumer.positions[ONE]
+    consumer.rebalances = why == "taken away"
     patience = patience_of(consumer)
     await pass_time(clock, patience, 60)
     assert patience.wait_ms == SHORTEST_WAIT_MS

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError
 
 ANSWER_AGE = timedelta(seconds=5)
 """The broker answers fetches every few seconds at least; one that has not for so long is away."""
@@ -36,15 +37,19 @@ class Progress:
 
     async def observe(self, consumer: AIOKafkaConsumer, now: datetime) -> None:
         """Looks at the consumer after a poll whose messages are committed."""
-        assigned = {tp.partition: tp for tp in consumer.assignment()}
-        for lost in (self._heard.keys() | self._ends.keys()) - assigned.keys():
+        # All ends first: a rebalance may come with any await, and aiokafka asserts that what it is asked is
+        # assigned.
+        ends = {tp: _known_end(consumer, tp, now) for tp in consumer.assignment()}
+        known = {tp: end for tp, end in ends.items() if end is not None}
+        for lost in (self._heard.keys() | self._ends.keys()) - {tp.partition for tp in known}:
             self._forget(lost)
-        for partition, tp in assigned.items():
-            end = _known_end(consumer, tp, now)
-            if end is None:
-                self._forget(partition)
+        for tp, end in known.items():
+            try:
+                position = await consumer.position(tp)
+            except IllegalStateError:
+                self._forget(tp.partition)
             else:
-                self._note(partition, await consumer.position(tp), end, now)
+                self._note(tp.partition, position, end, now)
 
     def lost(self) -> None:
         """Nothing is known any more: the database or the broker went away."""
