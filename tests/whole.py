@@ -18,6 +18,7 @@ from otokura.cli.calls.vendor import SETTLED, NewCall, Vendor
 from otokura.cli.calls.wav import read_wav
 from otokura.cli.credentials import Credentials
 from otokura.cli.demo.tenant import AGENT_ID, ensure_tenant
+from otokura.cli.local.layout import SERVICES
 from otokura.cli.local.session import watched
 from otokura.cli.local.stack import Stack
 from otokura.cli.target import Target, running_target
@@ -90,9 +91,16 @@ class Whole:
             result = await (await session.connection()).execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
-    def log_text(self, service: str) -> str:
-        """All that a service logged."""
-        return self.stack.layout.log_of(service).read_text()
+    def complaints(self) -> list[str]:
+        """What the services logged as errors; not what aiokafka says of every connection that breaks."""
+        files = [self.stack.layout.log_of(service) for service in SERVICES]
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        wrong = ('"level":"error"', '"level":"critical"')
+        return [
+            line
+            for line in lines
+            if '"logger":"aiokafka' not in line and any(level in line for level in wrong)
+        ]
 
 
 @contextmanager

@@ -12,12 +12,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fault.history import Entry, Event, History
+from otokura.cli.local.layout import SERVICES
 from otokura.cli.verify.log import verify_log
 from whole import PATIENCE, Whole
 
 RECORDED = "otokura.audit.recorded.v1"
 AUDIT = "otokura.audit"
 PROVEN_READS = 5
+ALERT_LOOKS = 60
 ENDED = re.compile(r"(?P<part>\w+) ended \((?P<code>-?\d+)\)")
 
 
@@ -43,10 +45,20 @@ async def collect(whole: Whole, history: History) -> None:
         if "call_id" in m.data
     ]
     history.log = await whole_log(whole, {entry.entry_id for entry in history.announced})
-    alerts = await whole.query("audit", "SELECT kind, source FROM alerts")
-    history.alerts = [(row.kind, row.source) for row in alerts]
+    history.alerts = await alerts(whole)
     history.crashed = crashes(whole.told)
     verify(whole, history)
+
+
+async def alerts(whole: Whole) -> list[tuple[str, str]]:
+    """Kind and source of every alert, as soon as all that is due should have been raised."""
+    due = "SELECT count(*) AS unsaid FROM sources WHERE NOT closed AND NOT silence_alerted"
+    for _ in range(ALERT_LOOKS):
+        [row] = await whole.query("audit", due)
+        if row.unsaid <= len(SERVICES):
+            break
+        await asyncio.sleep(1.0)
+    return [(row.kind, row.source) for row in await whole.query("audit", "SELECT kind, source FROM alerts")]
 
 
 async def whole_log(whole: Whole, announced: set[str]) -> list[Entry]:

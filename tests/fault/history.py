@@ -241,7 +241,11 @@ def _expand(holes: dict[str, list[tuple[int, int]]]) -> Iterable[tuple[str, int]
 
 
 def _alerts(history: History) -> Iterator[str]:
-    """No alarm is false: nothing was lost, and only who was killed fell silent without a word."""
+    """No alarm is false and none is missing: nothing was lost, and who was killed fell silent."""
+    closed = {entry.source for entry in history.announced if entry.action == "source.closed"}
+    killed = {entry.source for entry in history.announced} - history.living - closed
+    for source in sorted(killed - {source for kind, source in history.alerts if kind == "silent-source"}):
+        yield f"alert: nothing says that {source} fell silent"
     for kind, source in history.alerts:
         if kind != "silent-source":
             yield f"alert: {kind} of {source}"

@@ -140,6 +140,7 @@ WRONG: dict[str, tuple[Callable[[History], object], str]] = {
     "the verifier objects": (lambda h: h.findings.append("tile-altered"), "verifier: tile-altered"),
     "a false gap": (lambda h: h.alerts.append(("gap", "access/1")), "alert: gap of access/1"),
     "a false silence": (lambda h: h.alerts.append(("silent-source", "access/1")), "alert: access/1 is said"),
+    "a silence that nobody noticed": (lambda h: h.alerts.clear(), "alert: nothing says that ingest/1 fell"),
     "a crash": (lambda h: h.crashed.append("ingest ended (1)"), "crashed: ingest"),
     "a dead letter": (lambda h: h.dead_letters.append("otokura.calls"), "given up: otokura.calls"),
     "an error without a name": (lambda h: h.answers.update([500]), "answers: 1 times 500"),
