@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 from minio import Minio
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import access_audit
+import access_calls
 import access_service
 import servers
 from otokura.cli.local.ports import free_ports
@@ -125,16 +127,16 @@ def main() -> int:
     return 0
 
 
-def dek_of(access: access_service.Access, call: access_service.Call) -> bytes:
+def dek_of(access: access_service.Access, call: access_calls.Call) -> bytes:
     """The call's key, as access would unwrap it."""
     [row] = access.query("SELECT kek_id, wrapped FROM call_keys WHERE call_id = :id", id=call.id)
     context = KeyContext(call.manifest.tenant_id, call.id)
     wrapped = WrappedDek(row.kek_id, row.wrapped)
-    return access_service.run(access.keys.unwrap(wrapped, context, KeyUse.READ, "bench"))
+    return access_audit.run(access.keys.unwrap(wrapped, context, KeyUse.READ, "bench"))
 
 
 @contextmanager
-def ungated(access: access_service.Access, call: access_service.Call) -> Iterator[int]:
+def ungated(access: access_service.Access, call: access_calls.Call) -> Iterator[int]:
     """The ungated peer in a process of its own; its port."""
     port = free_ports(1)[0]
     shared = {"DATABASE_URL", "KAFKA_BOOTSTRAP", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "ISSUER"}
@@ -164,7 +166,7 @@ def ungated(access: access_service.Access, call: access_service.Call) -> Iterato
         process.wait()
 
 
-def straight(access: access_service.Access, call: access_service.Call) -> Contestant:
+def straight(access: access_service.Access, call: access_calls.Call) -> Contestant:
     """The same number of bytes of the stored ciphertext, from the store itself, by a signed URL."""
     where = urlsplit(access.store_settings.endpoint)
     keys = access.store_settings

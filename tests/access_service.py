@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import json
 import os
 import secrets
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
 
 import servers
-from otokura.access.reads import handlers
+from access_audit import AuditTopic, run
+from access_calls import HANDLERS, Call, context_of, seal_call
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import Program
 from otokura.cli.local.seaweedfs import SeaweedServer
-from otokura.shared.consumer import EventContext
 from otokura.shared.database import Database
 from otokura.shared.events import (
-    CallEnded,
     CallEvent,
-    CallSettled,
-    CallStarted,
-    Channel,
-    ChannelRole,
-    Direction,
-    KeyWrapped,
-    Notice,
-    RecordingSealed,
-    TranscriptCompleted,
-    TranscriptFailed,
 )
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import (
-    KeyContext,
-    Kind,
     LocalKeyProvider,
-    associated_data,
-    commitment,
     create_keyring,
-    derive,
-    new_dek,
 )
-from otokura.shared.manifest import Manifest, StoredObject
 from otokura.shared.objects import ObjectStore
-from otokura.shared.sealed_objects import seal
-from otokura.shared.transcripts import Transcript, Turn, Word
 
 T = TypeVar("T")
 
@@ -75,12 +47,6 @@ PURPOSES = [
     {"name": "quality", "label_ja": "応対品質の向上", "label_en": "Quality of service"},
     {"name": "training", "label_ja": "研修", "label_en": "Training"},
 ]
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs to the end, also when the calling thread has an event loop."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def private_key_file(path: Path) -> Path:
@@ -112,8 +78,7 @@ class Access:
         argv = [sys.executable, "-m", "otokura.access"]
         self.program = Program("access", argv, env=self.environment(), log=self.folder / "access.log")
         self._operator: str | None = None
-        self._records: list[dict[str, Any]] = []
-        self._offset = 0
+        self.audit = AuditTopic(str(self.kafka["kafka_bootstrap"]))
 
     def environment(self) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
@@ -142,6 +107,7 @@ class Access:
     def start(self) -> None:
         self.program.start()
         self.program.wait_until(self._is_up)
+        self.audit.skip()
 
     def _is_up(self) -> bool:
         try:
@@ -229,31 +195,6 @@ class Access:
     def query(self, statement: str, **values: Any) -> list[Any]:
         return run(self._query(statement, values))
 
-    def entries(self, **wanted: str) -> list[dict[str, Any]]:
-        """The audit entries on the topic whose members are these, oldest first."""
-        bootstrap = str(self.kafka["kafka_bootstrap"])
-        records, self._offset = run(read_topic(bootstrap, "otokura.audit", self._offset))
-        self._records += [record for record in records if "entry_id" in record]
-        return [e for e in self._records if all(str(e[name]) == value for name, value in wanted.items())]
-
-    def entry(self, **wanted: str) -> dict[str, Any]:
-        """The one entry whose members are these, as soon as it is on the topic."""
-        deadline = time.monotonic() + 10
-        while not (found := self.entries(**wanted)):
-            assert time.monotonic() < deadline, "the entry did not come"
-        [entry] = found
-        return entry
-
-    def closed(self, entry_id: str) -> dict[str, Any]:
-        """The `read.closed` of a `read.opened`, as soon as it is on the topic."""
-        deadline = time.monotonic() + 10
-        while True:
-            found = [e for e in self.entries(action="read.closed") if e["detail"]["opened"] == entry_id]
-            if found:
-                [entry] = found
-                return entry
-            assert time.monotonic() < deadline, "the entry did not come"
-
     def replace_object(self, name: str, change: Callable[[bytes], bytes], bucket: str = "recordings") -> None:
         """Tampers with a stored object."""
 
@@ -269,28 +210,6 @@ def once() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid7())}
 
 
-async def read_topic(bootstrap: str, topic: str, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """The records of a topic's first partition from an offset on, as JSON, and the offset behind them."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
-    )
-    await consumer.start()
-    try:
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        consumer.seek(partition, offset)
-        found: list[dict[str, Any]] = []
-        while True:
-            records = (await consumer.getmany(partition, timeout_ms=500)).get(partition, [])
-            found += [json.loads(record.value) for record in records if record.value]
-            end = consumer.highwater(partition)
-            offset = await consumer.position(partition)
-            if end is not None and offset >= end:
-                return found, offset
-    finally:
-        await consumer.stop()
-
-
 @dataclass(frozen=True)
 class Person:
     """A principal with its credentials and a token."""
@@ -298,17 +217,6 @@ class Person:
     id: UUID
     credentials: dict[str, Any]
     token: str
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call to read: what was sealed, and where."""
-
-    id: UUID
-    manifest: Manifest
-    audio: bytes
-    transcript: Transcript
-    events: tuple[CallEvent, ...]
 
 
 @dataclass(frozen=True)
@@ -333,174 +241,13 @@ class Tenant:
     def call(self, audio: bytes | None = None, **about: Any) -> Call:
         """A sealed and transcribed call, put where ingest and transcribe would put it."""
         content = audio if audio is not None else secrets.token_bytes(200_000)
-        call = run(self._seal(content, **about))
+        call = run(self._seal(content, about))
         self.access.apply(*call.events)
         return call
 
-    async def _seal(self, audio: bytes, **about: Any) -> Call:
-        call_id, dek = uuid7(), new_dek()
-        transcript = transcript_of(call_id)
+    async def _seal(self, audio: bytes, about: Mapping[str, Any]) -> Call:
         async with self.access.store() as store:
-            stored = await self._store(store, call_id, dek, audio)
-            words = await self._store_transcript(store, call_id, dek, transcript)
-        wrapped = await self.access.keys.wrap(dek, KeyContext(self.id, call_id))
-        started = started_of(call_id, self.id, **about)
-        manifest = manifest_of(started, stored, commitment(dek, call_id))
-        common = {"call_id": call_id, "tenant_id": self.id}
-        at = started.started_at + timedelta(minutes=1)
-        events = (
-            started,
-            CallEnded(**common, version=2, ended_at=at),
-            CallSettled(**common, version=4, outcome="sealed", settled_at=at),
-            RecordingSealed(
-                **common,
-                version=4,
-                manifest=manifest.model_dump(mode="json"),
-                manifest_sha256=manifest.sha256(),
-                sealed_at=at,
-            ),
-            KeyWrapped.model_validate(
-                {
-                    **common,
-                    "version": 1,
-                    "kek_id": wrapped.kek_id,
-                    "wrapped": base64.b64encode(wrapped.wrapped),
-                    "commitment": commitment(dek, call_id),
-                }
-            ),
-            TranscriptCompleted(**common, version=1, completed_at=at, **words),
-        )
-        return Call(call_id, manifest, audio, transcript, events)
-
-    async def _store(self, store: ObjectStore, call_id: UUID, dek: bytes, audio: bytes) -> StoredObject:
-        name = f"recordings/{self.id}/{call_id}"
-        info = await seal(
-            store,
-            "recordings",
-            name,
-            chunks_of(audio),
-            key=derive(dek, Kind.RECORDING, call_id),
-            associated_data=associated_data(self.id, call_id, Kind.RECORDING),
-        )
-        return StoredObject(
-            bucket="recordings",
-            name=name,
-            media_type="audio/flac",
-            plaintext_bytes=info.plaintext_bytes,
-            plaintext_sha256=info.plaintext_sha256,
-        )
-
-    async def _store_transcript(
-        self, store: ObjectStore, call_id: UUID, dek: bytes, transcript: Transcript
-    ) -> dict[str, Any]:
-        name = f"transcripts/{self.id}/{call_id}"
-        plaintext = transcript.model_dump_json().encode()
-        await seal(
-            store,
-            "transcripts",
-            name,
-            chunks_of(plaintext),
-            key=derive(dek, Kind.TRANSCRIPT, call_id),
-            associated_data=associated_data(self.id, call_id, Kind.TRANSCRIPT, version=1),
-        )
-        return {
-            "bucket": "transcripts",
-            "object": name,
-            "language": transcript.language,
-            "turns": len(transcript.turns),
-            "words": 4,
-            "characters": 20,
-            "duration_ms": transcript.duration_ms,
-            "plaintext_bytes": len(plaintext),
-            "plaintext_sha256": hashlib.sha256(plaintext).hexdigest(),
-            "engine": "test",
-            "model": "none",
-        }
-
-
-async def chunks_of(data: bytes) -> AsyncIterator[bytes]:
-    yield data
-
-
-def started_of(call_id: UUID, tenant_id: UUID, **about: Any) -> CallStarted:
-    """The beginning of a call of agent 2041."""
-    values: dict[str, Any] = {
-        "call_id": call_id,
-        "tenant_id": tenant_id,
-        "version": 1,
-        "external_id": f"cti-{call_id}",
-        "direction": Direction.INBOUND,
-        "agent_id": "2041",
-        "channels": [Channel(role=ChannelRole.AGENT), Channel(role=ChannelRole.CUSTOMER)],
-        "notice": Notice(given="announced", version="2026-04"),
-        "purposes": ["quality"],
-        "language": "ja",
-        "started_at": datetime.now(UTC),
-        "personal": None,
-    }
-    return CallStarted(**{**values, **about})
-
-
-def manifest_of(started: CallStarted, stored: StoredObject, key_commitment: str) -> Manifest:
-    """The manifest of a minute of audio."""
-    return Manifest(
-        call_id=started.call_id,
-        tenant_id=started.tenant_id,
-        external_id=started.external_id,
-        origin="live",
-        direction=started.direction,
-        channels=started.channels,
-        sample_rate=8000,
-        samples=480_000,
-        duration_ms=60_000,
-        gaps=[],
-        notice=started.notice,
-        purposes=started.purposes,
-        started_at=started.started_at,
-        ended_at=started.started_at + timedelta(minutes=1),
-        recording=stored,
-        key_commitment=key_commitment,
-    )
-
-
-def transcript_of(call_id: UUID) -> Transcript:
-    """Two turns, one of them with characters that mean something to WebVTT."""
-    said = [
-        (0, ChannelRole.AGENT, "お電話ありがとうございます。"),
-        (1, ChannelRole.CUSTOMER, "A < B & C --> D"),
-    ]
-    turns = [
-        Turn(
-            channel=channel,
-            role=role,
-            start_ms=1000 * number,
-            end_ms=1000 * number + 900,
-            text=words,
-            words=[Word(text=words, start_ms=1000 * number, end_ms=1000 * number + 900, confidence=0.9)],
-            avg_logprob=-0.2,
-            no_speech_prob=0.01,
-        )
-        for number, (channel, role, words) in enumerate(said)
-    ]
-    return Transcript(
-        call_id=call_id, language="ja", engine="test", model="none", duration_ms=60_000, turns=turns
-    )
-
-
-HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
-    CallStarted: handlers.call_started,
-    CallEnded: handlers.call_ended,
-    CallSettled: handlers.call_settled,
-    RecordingSealed: handlers.recording_sealed,
-    KeyWrapped: handlers.key_wrapped,
-    TranscriptCompleted: handlers.transcript_completed,
-    TranscriptFailed: handlers.transcript_failed,
-}
-
-
-def context_of(event: CallEvent) -> EventContext:
-    """Where an event came from, for handlers called without a consumer."""
-    return EventContext(uuid7(), "test", event.TYPE, datetime.now(UTC), event.TOPIC, 0, 0, 1)
+            return await seal_call(store, self.access.keys, self.id, audio, **about)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One access process for all integration tests of access; each test makes tenants of its own."""
+"""What the integration tests of access start from: one process for all, tenants of its own for each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from otokura.cli.local.seaweedfs import SeaweedServer
 
 
 @pytest.fixture(scope="session")
-def access(
-    postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
-) -> Iterator[access_service.Access]:
-    """A running access process."""
-    with access_service.running(postgres_server, s3_server, access_service.kafka_of(kafka_server)) as process:
+def access(postgres_server: PostgresServer, s3_server: SeaweedServer) -> Iterator[access_service.Access]:
+    """A running access process with a broker of its own.
+
+    These tests write and read more entries than all others, and Tansu's reads slow down with each batch that
+    a partition has ever had.
+    """
+    with (
+        servers.kafka() as broker,
+        access_service.running(postgres_server, s3_server, access_service.kafka_of(broker)) as process,
+    ):
         yield process
 
 

@@ -30,7 +30,7 @@ def test_bootstrap_makes_one_operator_once(access: Access) -> None:
     wrong = httpx.post(f"{access.url}/v1/bootstrap", json=body | {"token": "x" * 32})
     assert (again.status_code, wrong.status_code) == (403, 403)
     assert access.bootstrap_token not in again.text
-    entry = access.entry(action="bootstrap.completed")
+    entry = access.audit.entry(action="bootstrap.completed")
     assert (entry["tenant_id"], entry["detail"]["name"]) == (None, "Operations")
 
 
@@ -38,7 +38,7 @@ def test_a_tenant_is_told_to_the_other_services(access: Access, tenant: Tenant) 
     events = [e for e in told(access, "otokura.tenant.updated.v1") if e["tenant_id"] == str(tenant.id)]
     assert [event["version"] for event in events] == [1, 2]
     assert [purpose["name"] for purpose in events[-1]["settings"]["purposes"]] == ["quality", "training"]
-    assert access.entry(action="tenant.created", tenant_id=str(tenant.id))["detail"]["admin"]
+    assert access.audit.entry(action="tenant.created", tenant_id=str(tenant.id))["detail"]["admin"]
 
 
 def test_only_operators_manage_tenants(access: Access, tenant: Tenant) -> None:
@@ -167,7 +167,7 @@ def test_zones_hold_from_the_next_request(access: Access, tenant: Tenant) -> Non
         assert admin.delete(f"/v1/zones/{created.json()['id']}").status_code == 204
         assert admin.delete(f"/v1/zones/{created.json()['id']}").status_code == 404
         assert away.get("/v1/calls").status_code == 403
-    actions = [e["action"] for e in access.entries(tenant_id=str(tenant.id)) if "zone" in e["action"]]
+    actions = [e["action"] for e in access.audit.entries(tenant_id=str(tenant.id)) if "zone" in e["action"]]
     assert actions == ["zone.created", "zone.created", "zone.deleted"]
 
 
@@ -217,7 +217,7 @@ def test_settings_are_not_overwritten_unseen(access: Access, tenant: Tenant) -> 
         assert client.put("/v1/settings", json=double, headers=match).status_code == 422
         unknown = changed | {"retention": 7}
         assert client.put("/v1/settings", json=unknown, headers=match).status_code == 422
-    entries = access.entries(action="settings.changed", tenant_id=str(tenant.id))
+    entries = access.audit.entries(action="settings.changed", tenant_id=str(tenant.id))
     assert entries[-1]["detail"]["changed"] == ["require_notice"]
 
 
@@ -228,7 +228,7 @@ def secrets_of(credentials: dict[str, Any]) -> dict[str, str]:
 def test_a_token_is_written_down_before_it_is_given(access: Access, tenant: Tenant) -> None:
     person = tenant.person("agent", agent_ids=["a-1"], team="tokyo")
     claims = jwt.decode(person.token, options={"verify_signature": False})
-    entry = access.entry(action="token.issued", reader=str(person.id))
+    entry = access.audit.entry(action="token.issued", reader=str(person.id))
     assert entry["detail"]["jti"] == claims["jti"]
     assert (claims["iss"], claims["roles"], claims["agent_ids"]) == (ISSUER, ["agent"], ["a-1"])
     keys = {key["kid"]: key for key in httpx.get(f"{access.url}/.well-known/jwks.json").json()["keys"]}
@@ -261,7 +261,7 @@ def test_a_guessed_secret_leaves_one_trace(access: Access, tenant: Tenant) -> No
     assert {answer.status_code for answer in answers} == {401}
     assert answers[0].json() == nobody.json()
     assert answers[0].headers["WWW-Authenticate"].startswith("Basic")
-    entry = access.entry(action="token.denied", reader=person["id"])
+    entry = access.audit.entry(action="token.denied", reader=person["id"])
     assert (entry["detail"]["why"], entry["detail"]["address"]) == ("secret", OFFICE)
 
 

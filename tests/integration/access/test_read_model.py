@@ -13,7 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
-from access_service import Access, Tenant, run, started_of
+from access_audit import run
+from access_calls import started_of
+from access_service import Access, Tenant
 from otokura.access.models import Table
 from otokura.shared.cloudevents import encode
 from otokura.shared.database import Database, migrate

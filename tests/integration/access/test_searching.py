@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from access_service import Access, Tenant, started_of
+from access_calls import started_of
+from access_service import Access, Tenant
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 START = datetime(2026, 4, 1, tzinfo=UTC)
@@ -38,7 +39,7 @@ def found(access: Access, token: str, **filters: str | int) -> list[str]:
             if page["next_cursor"] is None:
                 break
             cursor = {"cursor": page["next_cursor"]}
-    written = {e["entry_id"]: e["detail"]["calls"] for e in access.entries(action="calls.searched")}
+    written = {e["entry_id"]: e["detail"]["calls"] for e in access.audit.entries(action="calls.searched")}
     assert {entry_id: written[entry_id] for entry_id in shown} == shown
     return [call_id for page in shown.values() for call_id in page]
 

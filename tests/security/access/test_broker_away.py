@@ -11,7 +11,8 @@ import pytest
 
 import access_service
 import servers
-from access_service import Access, Call, Person, Tenant, once
+from access_calls import Call
+from access_service import Access, Person, Tenant, once
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 
@@ -106,13 +107,14 @@ def test_reading_goes_on_when_the_broker_is_back(
             if response.status_code == 200:
                 break
     assert (refused.status_code, response.content) == (503, call.audio)
-    opened = lonely.entries(action="read.opened", call_id=str(call.id))
+    opened = lonely.audit.entries(action="read.opened", call_id=str(call.id))
     by_id = {entry["entry_id"]: entry for entry in opened}
     assert response.headers["Otokura-Entry-Id"] in by_id
     for entry_id in by_id:
-        outcome = lonely.closed(entry_id)["detail"]["outcome"]
+        outcome = lonely.audit.closed(entry_id)["detail"]["outcome"]
         assert outcome == ("complete" if entry_id == response.headers["Otokura-Entry-Id"] else "unwritten")
     names = {
-        e["detail"]["zone"]["name"] for e in lonely.entries(action="zone.created", tenant_id=str(tenant.id))
+        e["detail"]["zone"]["name"]
+        for e in lonely.audit.entries(action="zone.created", tenant_id=str(tenant.id))
     }
     assert names == {"office", "branch"}

@@ -79,7 +79,7 @@ def test_each_answer_with_content_is_one_entry(access: Access, asked: list[dict[
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(house.ask, asked))
     given_ids = Counter(entry_id for _, entry_id, _ in answers if entry_id is not None)
-    entries = {entry["entry_id"]: entry for entry in access.entries()}
+    entries = {entry["entry_id"]: entry for entry in access.audit.entries()}
     assert set(given_ids.values()) <= {1}
     for request, (status, entry_id, size) in zip(asked, answers, strict=True):
         assert (entry_id is not None) is (status in (200, 206)), (request, status)

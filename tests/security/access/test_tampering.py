@@ -7,7 +7,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from access_service import Access, Call, Person, Tenant, run
+from access_audit import run
+from access_calls import Call
+from access_service import Access, Person, Tenant
 from otokura.shared.segments import HEADER_BYTES, SEGMENT_BYTES
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
@@ -37,8 +39,8 @@ def read(access: Access, who: Person, call: Call, what: str = "audio", **headers
 def assert_refused_loudly(access: Access, response: httpx.Response, call: Call) -> None:
     assert response.status_code == 500
     assert response.json()["type"] == "urn:otokura:problem:integrity"
-    opened = access.entry(action="read.opened", call_id=str(call.id))
-    closed = access.closed(opened["entry_id"])
+    opened = access.audit.entry(action="read.opened", call_id=str(call.id))
+    closed = access.audit.closed(opened["entry_id"])
     assert (closed["detail"]["outcome"], closed["detail"]["bytes_sent"]) == ("integrity", 0)
     assert any(
         '"critical"' in line and "integrity failure" in line and opened["entry_id"] in line
@@ -95,8 +97,8 @@ def test_a_change_far_into_a_long_recording_breaks_the_connection_off(
     access.replace_object(call.manifest.recording.name, flip(-1))
     with pytest.raises(httpx.RemoteProtocolError):
         read(access, supervisor, call)
-    opened = access.entry(action="read.opened", call_id=str(call.id))
-    closed = access.closed(opened["entry_id"])
+    opened = access.audit.entry(action="read.opened", call_id=str(call.id))
+    closed = access.audit.closed(opened["entry_id"])
     assert closed["detail"]["outcome"] == "integrity"
     assert 0 < closed["detail"]["bytes_sent"] < len(call.audio)
 

@@ -64,7 +64,7 @@ def statuses(access: Access, tenant: Tenant, token: str) -> set[int]:
             client.post("/oauth2/revoke"),
         ]
     assert not any(answer.content.count(call.audio[:16]) for answer in answers)
-    assert not access.entries(call_id=str(call.id))
+    assert not access.audit.entries(call_id=str(call.id))
     return {answer.status_code for answer in answers}
 
 
@@ -123,7 +123,7 @@ def test_without_a_token_nothing_is_open_and_nothing_is_written_down(access: Acc
             assert response.headers["WWW-Authenticate"].startswith("Bearer")
         key = {"X-API-Key": tenant.create("vendor", kind="client").json()["api_key"]}
         assert client.get("/v1/calls", headers=key).status_code == 401
-    assert not access.entries(call_id=str(call.id))
+    assert not access.audit.entries(call_id=str(call.id))
 
 
 def status_from(access: Access, token: str, *, peer: str = PROXY, forwarded: list[str]) -> int:

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _create_credentials()
     _create_zones()
     _create_read_model()
+    _create_keys_and_transcripts()
 
 
 def _create_tenants_and_principals() -> None:
@@ -123,6 +124,9 @@ def _create_read_model() -> None:
     )
     op.create_index("ix_calls_newest", "calls", ["tenant_id", "started_at", "call_id"])
     op.create_index("ix_calls_agent", "calls", ["tenant_id", "agent_id"])
+
+
+def _create_keys_and_transcripts() -> None:
     op.create_table(
         "call_keys",
         sa.Column("call_id", sa.Uuid, primary_key=True),
