@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -83,7 +82,7 @@ class Access:
     def environment(self) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
         return {
-            **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            **servers.inherited_environment(),
             "OTOKURA_PORT": str(self.port),
             "OTOKURA_DATABASE_URL": self.database_url,
             "OTOKURA_S3_ENDPOINT": self.store_settings.endpoint,

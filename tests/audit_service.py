@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -102,8 +101,10 @@ class AuditService:
             "publish_interval_seconds": 0.1,
             **self.overrides,
         }
-        passed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-        return {**passed, **{f"OTOKURA_{name.upper()}": str(value) for name, value in settings.items()}}
+        return {
+            **servers.inherited_environment(),
+            **{f"OTOKURA_{name.upper()}": str(value) for name, value in settings.items()},
+        }
 
     @property
     def url(self) -> str:

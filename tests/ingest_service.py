@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -84,7 +83,7 @@ class IngestService:
     def environment(self, port: int) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
         return {
-            **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            **servers.inherited_environment(),
             "OTOKURA_PORT": str(port),
             "OTOKURA_DATABASE_URL": self.database_url,
             "OTOKURA_S3_ENDPOINT": self.store_settings.endpoint,

@@ -111,3 +111,9 @@ def started(make: Callable[[int], Server], attempts: int = 3) -> Server:
         else:
             return server
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a service that a test starts may know of the test's own environment: where programs and code are."""
+    names = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +66,7 @@ class TranscribeService:
             )
         }
         return {
-            **{name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            **servers.inherited_environment(),
             "OTOKURA_PORT": str(self.port),
             "OTOKURA_DATABASE_URL": self.database_url,
             "OTOKURA_S3_ENDPOINT": self.store.endpoint,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -48,3 +49,9 @@ def test_a_guarantee_is_promised_once() -> None:
     ids = promised()
     assert ids
     assert sorted(ids) == sorted(set(ids))
+
+
+def test_sabotage_breaks_guarantees_that_stand_in_the_docs() -> None:
+    patches = tomllib.loads((TESTS / "sabotage" / "patches.toml").read_text())["patch"]
+    assert len(patches) >= 10
+    assert sorted({patch["guarantee"] for patch in patches} - set(promised())) == []
