@@ -114,6 +114,6 @@ def started(make: Callable[[int], Server], attempts: int = 3) -> Server:
 
 
 def inherited_environment() -> dict[str, str]:
-    """What a service that a test starts may know of the test's own environment: where programs and code are."""
+    """What a service that a test starts may know of the environment: where programs and code are."""
     names = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
     return {name: os.environ[name] for name in names if name in os.environ}
