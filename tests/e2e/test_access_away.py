@@ -14,7 +14,7 @@ from flac_decoding import decoded
 from scoring import word_error_rate
 from whole import PATIENCE, Whole, a_call, heard, settled, stream
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sounds
 from scoring import word_error_rate
 from whole import Whole, a_call, heard, stream
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 
 
 @pytest.mark.guarantee("T5")

@@ -8,7 +8,7 @@ import speech
 from scoring import character_error_rate, word_error_rate
 from whole import Whole, a_call, heard, stream, upload
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 
 
 @pytest.mark.guarantee("T5")
