@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from messaging import Broker, record_effect
 from otokura.shared.audit import Action, AuditDraft, AuditWriter
-from otokura.shared.consumer import Consumer, Subscription
+from otokura.shared.consumer import Consumer, EventContext, Subscription
 from otokura.shared.database import Database
 from otokura.shared.events import CallEnded
 from otokura.shared.kafka import Producer
@@ -47,14 +48,25 @@ async def relay(broker: Broker, database_url: str) -> None:
     await work.run()
 
 
-async def consumer(broker: Broker, database_url: str, group: str) -> None:
-    async def die(_: PartitionWorker) -> None:
-        os._exit(9)
+async def consumer(broker: Broker, database_url: str, group: str, call_id: str) -> None:
+    """Dies when the call's event has had its effect; the topic may hold events of other tests before it."""
+    commit = PartitionWorker._commit
+    reached = asyncio.Event()
 
-    setattr(PartitionWorker, "_commit", die)  # noqa: B010 - a method is replaced on purpose
+    async def effect(session: AsyncSession, event: CallEnded, context: EventContext) -> None:
+        await record_effect(session, event, context)
+        if str(event.call_id) == call_id:
+            reached.set()
+
+    async def commit_or_die(worker: PartitionWorker) -> None:
+        if reached.is_set():
+            os._exit(9)
+        await commit(worker)
+
+    setattr(PartitionWorker, "_commit", commit_or_die)  # noqa: B010 - a method is replaced on purpose
     database = Database(database_url)
     announce()
-    await Consumer(broker, group, database, [Subscription(CallEnded, record_effect)]).run()
+    await Consumer(broker, group, database, [Subscription(CallEnded, effect)]).run()
 
 
 async def audit(broker: Broker, key: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from uuid import uuid4
+
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -48,7 +51,9 @@ def test_a_service_reaches_only_its_own_buckets(s3_server: SeaweedServer) -> Non
         secure=False,
         region=settings.region,
     )
-    assert list(client.list_objects("recordings")) == []
+    name = f"test-{uuid4()}"
+    client.put_object("recordings", name, io.BytesIO(b"x"), 1)
+    assert [item.object_name for item in client.list_objects("recordings", prefix=name)] == [name]
     for bucket in ("transcripts", "audit-log", "tansu"):
         with pytest.raises(S3Error, match="AccessDenied"):
             list(client.list_objects(bucket))

@@ -103,7 +103,8 @@ async def test_a_consumer_killed_between_its_commit_and_the_offset_repeats_no_ef
 ) -> None:
     call_id = uuid4()
     await producer.send(record_of(call_ended(call_id, 1)))
-    with process("consumer", broker, database_url=database_url, group=group) as child:
+    options = {"database_url": database_url, "group": group, "call_id": str(call_id)}
+    with process("consumer", broker, **options) as child:
         assert await asyncio.to_thread(child.wait, 60) == 9
     assert await effects(database, call_id) == [1]
     await producer.send(record_of(call_ended(call_id, 2)))
