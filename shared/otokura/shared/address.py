@@ -103,6 +103,10 @@ class ClientAddressResolver:
         address, reason = self._resolve(peer, chain)
         return ResolvedAddress(address, peer, chain, reason)
 
+    def trusts(self, address: Address) -> bool:
+        """Whether the address is that of a configured proxy, whose forwarded headers are believed."""
+        return self._is_trusted(address)
+
     def _resolve(self, peer: str | None, chain: tuple[str, ...]) -> tuple[Address | None, Reason]:
         if peer is None:
             return None, Reason.NO_PEER

@@ -33,13 +33,32 @@ class Action(StrEnum):
     TENANT_CREATED = "tenant.created"
     PRINCIPAL_CREATED = "principal.created"
     PRINCIPAL_DISABLED = "principal.disabled"
+    KEY_CREATED = "key.created"
+    KEY_WITHDRAWN = "key.withdrawn"
+    SECRET_CHANGED = "secret.changed"  # noqa: S105 - the name of an action
+    LIMITS_CHANGED = "limits.changed"
     ZONE_CREATED = "zone.created"
     ZONE_DELETED = "zone.deleted"
     SETTINGS_CHANGED = "settings.changed"
     CALL_SETTLED = "call.settled"
     RECORDING_SEALED = "recording.sealed"
     RECORDING_TRANSCRIBED = "recording.transcribed"
+    TRANSCRIPTION_REQUESTED = "transcription.requested"
     ENTRIES_LISTED = "entries.listed"
+    CONNECTION_REGISTERED = "connection.registered"
+    CONNECTION_REMOVED = "connection.removed"
+    WEBHOOK_REGISTERED = "webhook.registered"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_ENABLED = "webhook.enabled"
+    FEED_CREATED = "feed.created"
+    FEED_CHANGED = "feed.changed"
+    FEED_DELETED = "feed.deleted"
+    DISCLOSURE_OPENED = "disclosure.opened"
+    DISCLOSURE_CLOSED = "disclosure.closed"
+    DISCLOSURE_DENIED = "disclosure.denied"
+    ERASURE_ANNOUNCED = "erasure.announced"
+    WEBHOOK_SECRET_CHANGED = "webhook.secret-changed"  # noqa: S105 - the name of an action
 
 
 class AuditDraft(BaseModel):

@@ -44,19 +44,28 @@ class Authenticator:
         if len(authorizations) + len(api_keys) > 1:
             raise Unauthenticated("Send one credential: either Authorization or X-API-Key, once.")
         if authorizations:
-            principal = await self._verifier.verify(_bearer(authorizations[0]))
-        elif api_keys:
-            principal = await self._by_api_key(api_keys[0])
-        else:
-            raise Unauthenticated("Send Authorization: Bearer <access token>, or X-API-Key: <key>.")
-        if principal.tenant_id is not None and not await self._accounts.is_active(principal.tenant_id):
-            raise Unauthenticated("The tenant of this credential is not known here, or is disabled.")
-        return principal
+            return await self.by_token(_bearer(authorizations[0]))
+        if api_keys:
+            return await self._active(await self._by_api_key(api_keys[0]))
+        raise Unauthenticated("Send Authorization: Bearer <access token>, or X-API-Key: <key>.")
+
+    async def by_token(self, token: str) -> Principal:
+        """The principal of an access token, wherever it came.
+
+        Raises:
+            Unauthenticated: it is not valid, or its tenant is disabled.
+        """
+        return await self._active(await self._verifier.verify(token))
 
     async def _by_api_key(self, key: str) -> Principal:
         principal = await self._accounts.principal_by_api_key(key)
         if principal is None:
             raise Unauthenticated("The API key is not valid.")
+        return principal
+
+    async def _active(self, principal: Principal) -> Principal:
+        if principal.tenant_id is not None and not await self._accounts.is_active(principal.tenant_id):
+            raise Unauthenticated("The tenant of this credential is not known here, or is disabled.")
         return principal
 
 

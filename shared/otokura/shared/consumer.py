@@ -47,6 +47,9 @@ __all__ = ["Consumer", "EventContext", "Retries", "Stalled", "Subscription"]
 
 POLL_MS = 500
 MAX_POLL_RECORDS = 500
+METADATA_MS = 10_000
+"""How old a consumer's idea of its topics may be. A broker that has just started may not know a topic yet:
+the group's leader then gives its partitions to nobody until it looks again, by default after five minutes."""
 _RESTART_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
@@ -125,6 +128,7 @@ class Consumer:
             fetch_max_wait_ms=SHORTEST_WAIT_MS,
             max_poll_records=MAX_POLL_RECORDS,
             max_poll_interval_ms=self._max_poll_interval_ms,
+            metadata_max_age_ms=METADATA_MS,
         )
         consumer.subscribe(self._topics, listener=_Listener(self))
         try:

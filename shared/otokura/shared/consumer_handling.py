@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,19 +15,16 @@ from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.shared.cloudevents import Envelope, KafkaRecord, Record, decode, read_type
+from otokura.shared.cloudevents import Envelope, KafkaRecord, decode, read_type
 from otokura.shared.database import Database
+from otokura.shared.dead_letters import dead_letter
 from otokura.shared.errors import IntegrityError, OtokuraError, Poison, Unavailable
 from otokura.shared.events import EventData
 from otokura.shared.messaging_models import ProcessedEvent
 from otokura.shared.metrics import counter
 from otokura.shared.producer import Producer
-from otokura.shared.topics import dead_letter_topic
 
-HEADER = "x-otokura-"
-"""Prefix of the headers that a dead letter has in addition to its own."""
 _KEPT_DAYS = 30
-_LONGEST_ERROR = 500
 
 DEAD_LETTERS = counter(
     "otokura_consumer_dead_letters_total", "Records that could not be handled.", ("topic",)
@@ -187,26 +184,6 @@ class RecordHandler:
             else:
                 DEAD_LETTERS.labels(record.topic).inc()
                 return "dead-lettered"
-
-
-def dead_letter(record: KafkaRecord, group: str, error: str, attempts: int) -> Record:
-    """The record, unchanged, with headers that say where it was and why it is here."""
-    facts = {
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-        "group": group,
-        "error": error[:_LONGEST_ERROR],
-        "attempts": str(attempts),
-        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-    }
-    own = [(name, value) for name, value in record.headers if not name.startswith(HEADER)]
-    return Record(
-        dead_letter_topic(record.topic),
-        record.key,
-        [*own, *((HEADER + name, value.encode()) for name, value in facts.items())],
-        record.value,
-    )
 
 
 def _describe(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -19,6 +20,7 @@ from sqlalchemy import Select, select
 
 from otokura.shared import api_keys
 from otokura.shared.authentication import Authenticator
+from otokura.shared.clients import ClientKey, ClientLimits
 from otokura.shared.database import Database
 from otokura.shared.directory_tables import clients, directory_metadata, issuer_keys, revocations, tenants
 from otokura.shared.directory_updates import handlers, revoked_subject, revoked_token
@@ -53,7 +55,8 @@ class Client:
     tenant_id: UUID
     name: str
     roles: frozenset[Role]
-    api_key_sha256: str | None
+    api_keys: tuple[ClientKey, ...]
+    limits: ClientLimits
     disabled: bool
 
 
@@ -85,15 +88,19 @@ class Directory:
         tenant = await self.tenant(tenant_id)
         return tenant is not None and not tenant.disabled
 
+    async def client(self, client_id: UUID) -> Client | None:
+        """The client, disabled or not; None if it was never told of."""
+        return await self._remember(("client", client_id), partial(self._load_client, client_id))
+
     async def client_by_api_key(self, key: str) -> Client | None:
-        """The client whose key this is; None for a wrong key or a disabled client."""
+        """The client whose key this is; None for a wrong or expired key, or a disabled client."""
         client_id = api_keys.parse(key)
-        if client_id is None:
+        client = None if client_id is None else await self.client(client_id)
+        if client is None or client.disabled:
             return None
-        client = await self._remember(("client", client_id), partial(self._load_client, client_id))
-        if client is None or client.disabled or client.api_key_sha256 is None:
-            return None
-        return client if api_keys.matches(key, client.api_key_sha256) else None
+        now = datetime.now(UTC)
+        good = [known.sha256 for known in client.api_keys if known.is_good(now)]
+        return client if any(api_keys.matches(key, sha256) for sha256 in good) else None
 
     async def principal_by_api_key(self, key: str) -> Principal | None:
         """The client as a principal."""
@@ -137,8 +144,15 @@ class Directory:
 
     async def _load_client(self, client_id: UUID) -> Client | None:
         for row in await self._rows(select(clients).where(clients.c.client_id == client_id)):
-            roles = frozenset(Role(role) for role in row.roles)
-            return Client(row.client_id, row.tenant_id, row.name, roles, row.api_key_sha256, row.disabled)
+            return Client(
+                client_id=row.client_id,
+                tenant_id=row.tenant_id,
+                name=row.name,
+                roles=frozenset(Role(role) for role in row.roles),
+                api_keys=_keys(row.api_keys, row.api_key_sha256),
+                limits=ClientLimits.model_validate(row.limits or {}),
+                disabled=row.disabled,
+            )
         return None
 
     async def _load_issuer_keys(self, issuer: str) -> dict[str, Ed25519PublicKey]:
@@ -149,6 +163,13 @@ class Directory:
     async def _load_revocations(self, *revoked: str) -> dict[str, Any]:
         query = select(revocations).where(revocations.c.revoked.in_(revoked))
         return {row.revoked: row.at for row in await self._rows(query)}
+
+
+def _keys(keys: list[dict[str, Any]] | None, only: str | None) -> tuple[ClientKey, ...]:
+    """The keys of a row; one that was written before there could be several has the one, or none."""
+    if keys is None:
+        keys = [{"sha256": only}] if only else []
+    return tuple(ClientKey.model_validate(key) for key in keys)
 
 
 def ed25519_keys(jwks: dict[str, Any]) -> dict[str, Ed25519PublicKey]:

@@ -27,6 +27,8 @@ clients = Table(
     Column("roles", JSONB, nullable=False),
     Column("api_key_sha256", Text, nullable=True),
     Column("disabled", Boolean, nullable=False),
+    Column("api_keys", JSONB(none_as_null=True), nullable=True),
+    Column("limits", JSONB(none_as_null=True), nullable=True),
 )
 
 issuer_keys = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import uvicorn
@@ -13,9 +14,12 @@ from starlette.types import Lifespan
 
 from otokura.shared import logs, metrics, problems
 from otokura.shared.address import ClientAddressResolver
+from otokura.shared.bodies import BodyMiddleware, body_limit
 from otokura.shared.health import Readiness
-from otokura.shared.middleware import BodyLimitMiddleware, RequestMiddleware, body_limit
+from otokura.shared.http_connections import Guard, GuardedProtocol, room_for_connections
+from otokura.shared.middleware import RequestMiddleware
 from otokura.shared.settings import ServiceSettings
+from otokura.shared.websocket_server import Rounds, WebSocketProtocol
 
 __all__ = ["body_limit", "create_api", "run"]
 
@@ -61,7 +65,7 @@ def create_api(
     app.state.readiness = Readiness()
     app.state.address_resolver = ClientAddressResolver(settings.trusted_proxies)
     problems.install(app)
-    app.add_middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)
+    app.add_middleware(BodyMiddleware, limit=settings.max_body_bytes, seconds=settings.body_seconds)
     app.add_middleware(RequestMiddleware)
     # Plain Starlette routes, first and cheap to pass by: no service's catch-all can hide them.
     app.add_route("/healthz", healthz, include_in_schema=False)
@@ -92,11 +96,12 @@ async def metrics_text(_request: Request) -> Response:
 
 def uvicorn_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     """How uvicorn serves an app of ours."""
+    guard = Guard(room_for_connections(settings.max_connections), settings.head_seconds)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
-        "http": "httptools",
-        "ws": "websockets-sansio",
+        "http": partial(GuardedProtocol, guard=guard),
+        "ws": partial(WebSocketProtocol, rounds=Rounds()),
         "ws_max_size": settings.max_body_bytes,
         # Audio does not shrink, and each connection would hold two compressors' memory.
         "ws_per_message_deflate": False,

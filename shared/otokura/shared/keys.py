@@ -39,10 +39,12 @@ class Kind(StrEnum):
     """What a ciphertext holds; each kind has its own key."""
 
     SEGMENT = "segment"
+    UPLOAD = "upload"
     RECORDING = "recording"
     TRANSCRIPT = "transcript"
     EVENT = "event"
     LIVE = "live"
+    VENDOR_SECRET = "vendor-secret"  # noqa: S105 - a name, no secret
 
 
 class KeyUse(StrEnum):
@@ -51,6 +53,8 @@ class KeyUse(StrEnum):
     SEAL = "seal"
     TRANSCRIBE = "transcribe"
     READ = "read"
+    DISCLOSE = "disclose"
+    VENDOR_SECRET = "vendor-secret"  # noqa: S105 - a name, no secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,9 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
 from otokura.shared.events import Channel, Direction, Notice, Sha256Hex
+from otokura.shared.gaps import Gap, GapReason
 
-
-class Gap(BaseModel):
-    """A span of the timeline without audio, in samples of the recording, and why."""
-
-    model_config = ConfigDict(frozen=True)
-    start_sample: int = Field(ge=0)
-    samples: int = Field(gt=0)
-    reason: Literal["lost", "paused", "discarded"]
+__all__ = ["Gap", "GapReason", "Manifest", "StoredObject"]
 
 
 class StoredObject(BaseModel):
@@ -51,6 +45,8 @@ class Manifest(BaseModel):
     samples: int
     duration_ms: int
     gaps: list[Gap]
+    drift: list[int] = Field(default_factory=list[int])
+    """Per channel, samples inserted (+) or dropped (-) to hold channels that come apart together."""
     notice: Notice
     purposes: list[str]
     language: str | None = None

@@ -25,7 +25,8 @@ class OutboxRow(MessagingTable, table=True):
     )
     event_id: UUID
     kind: str = Field(sa_type=Text)
-    """`event`, or `audit`: a draft that is numbered and signed when it is sent."""
+    """`event`; `audit`, a draft that is numbered and signed when it is sent; `dead-letter`, an event and why
+    it was given up."""
     topic: str = Field(sa_type=Text)
     key: str = Field(sa_type=Text)
     type: str = Field(sa_type=Text)

@@ -35,7 +35,7 @@ GCCollector(registry=REGISTRY)
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 """Seconds; from a read's millisecond to an upload's minute."""
 
-_NAME = re.compile(r"^otokura(_[a-z0-9]+)+_(seconds|bytes|total|ratio|count|info|milliseconds)$")
+_NAME = re.compile(r"^otokura(_[a-z0-9]+)+_(seconds|bytes|total|ratio|count|info|milliseconds|unsettled)$")
 
 
 def counter(name: str, documentation: str, labels: Sequence[str] = ()) -> Counter:

@@ -1,13 +1,10 @@
-"""The two ASGI middlewares around every service. Plain ASGI, since every read pays for them."""
+"""The ASGI middleware around every service. Plain ASGI, since every read pays for it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
-from fastapi import HTTPException
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otokura.shared import logs, metrics, problems
@@ -18,7 +15,7 @@ log = logs.get_logger(__name__)
 REQUEST_ID_HEADER = b"x-request-id"
 _UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_LIMIT = "otokura.body_limit"
+_MORE_HEADERS = "otokura.response_headers"
 
 
 class RequestMiddleware:
@@ -41,7 +38,7 @@ class RequestMiddleware:
             return
         request_id = str(uuid7())
         token = logs.request_id.set(request_id)
-        served = _Served(send, request_id.encode(), websocket=scope["type"] == "websocket")
+        served = _Served(send, request_id.encode(), scope)
         RequestMiddleware.in_progress += 1
         try:
             await self._app(scope, receive, served.send)
@@ -66,12 +63,13 @@ metrics.HTTP_IN_PROGRESS.set_function(lambda: RequestMiddleware.in_progress)
 class _Served:
     """What has been sent of one response."""
 
-    __slots__ = ("_closed", "_request_id", "_send", "bytes", "started", "status", "websocket")
+    __slots__ = ("_closed", "_request_id", "_scope", "_send", "bytes", "started", "status", "websocket")
 
-    def __init__(self, send: Send, request_id: bytes, *, websocket: bool) -> None:
+    def __init__(self, send: Send, request_id: bytes, scope: Scope) -> None:
         self._send = send
         self._request_id = request_id
-        self.websocket = websocket
+        self._scope = scope
+        self.websocket = scope["type"] == "websocket"
         self.started = time.perf_counter()
         self.status: int | None = None
         self.bytes = 0
@@ -83,7 +81,8 @@ class _Served:
             self.bytes += len(message.get("body", b""))
         elif kind == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, self._request_id)]
+            more = self._scope.get(_MORE_HEADERS, ())
+            message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, self._request_id), *more]
         elif kind == "websocket.accept":
             self.status = 101
             message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, self._request_id)]
@@ -138,63 +137,6 @@ def _observer(method: str, route: str, status: str) -> Any:
     return child
 
 
-class BodyLimitMiddleware:
-    """Refuses bodies larger than the limit, told by Content-Length or counted as they come (413).
-
-    The limit is looked up when the body is first read, so that a route can set its own (`body_limit`).
-    """
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one ASGI scope."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        scope[_LIMIT] = self._limit
-        await self._app(scope, _limited(scope, receive), send)
-
-
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    received = 0
-
-    async def limited() -> Message:
-        nonlocal received
-        limit: int = scope[_LIMIT]
-        if received == 0 and _content_length(scope) > limit:
-            raise _too_large(limit)
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise _too_large(limit)
-        return message
-
-    return limited
-
-
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
-
-
-def _too_large(limit: int) -> HTTPException:
-    # Not TooLarge: FastAPI turns any exception but HTTPException, raised while it reads a body, into a 400.
-    return HTTPException(413, f"The body is larger than {limit} bytes, the most that this operation takes.")
-
-
-def body_limit(limit: int) -> Callable[[Request], None]:
-    """A dependency that sets a route's own limit, in bytes: `dependencies=[Depends(body_limit(n))]`.
-
-    Only for routes that read the body themselves (`request.stream()`): FastAPI reads a body that is
-    declared as a parameter before it runs dependencies.
-    """
-
-    def set_limit(request: Request) -> None:
-        request.scope[_LIMIT] = limit
-
-    return set_limit
+def add_response_header(scope: Scope, name: str, value: str) -> None:
+    """For dependencies: a header of whatever answer this request gets, also one that a route makes itself."""
+    scope.setdefault(_MORE_HEADERS, []).append((name.lower().encode(), value.encode()))

@@ -27,6 +27,7 @@ from otokura.shared.audit_entries import AuditDraft
 from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.database import Database
+from otokura.shared.dead_letters import Burial, buried
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import EventData, Topic
 from otokura.shared.ids import uuid7
@@ -42,6 +43,7 @@ _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _PRUNE_SECONDS = 300.0
 _NOTIFIED = "otokura_outbox_notified"
+_DEAD = "dead-letter"
 
 OLDEST = gauge("otokura_outbox_oldest_seconds", "Age of the oldest event that is not sent.")
 
@@ -67,6 +69,27 @@ async def publish(session: AsyncSession, event: EventData) -> UUID:
             key=event.partition_key(),
             type=event.TYPE,
             data=event.model_dump_json(),
+        ),
+    )
+    return event_id
+
+
+async def publish_dead(session: AsyncSession, event: EventData, burial: Burial) -> UUID:
+    """Puts a dead letter into the outbox: something was given up, and a replay of the letter sends `event`.
+
+    Returns:
+        The event's id.
+    """
+    event_id = uuid7()
+    await _add(
+        session,
+        OutboxRow(
+            event_id=event_id,
+            kind=_DEAD,
+            topic=event.TOPIC,
+            key=event.partition_key(),
+            type=event.TYPE,
+            data=burial.to_json(event.model_dump_json()),
         ),
     )
     return event_id
@@ -198,7 +221,7 @@ class OutboxRelay:
         OLDEST.set(time.time() - rows[0].created_at.timestamp() if rows else 0)
         if not rows:
             return 0, 0
-        events = [row for row in rows if row.kind == "event"]
+        events = [row for row in rows if row.kind != "audit"]
         drafts = [row for row in rows if row.kind == "audit"]
         acknowledged, written = await asyncio.gather(
             self._producer.send_all([self._record(row) for row in events]), self._write_entries(drafts)
@@ -208,15 +231,17 @@ class OutboxRelay:
         return len(rows), len(ids)
 
     def _record(self, row: Row[Any]) -> Record:
-        return encode_json(
+        burial, data = Burial.from_json(row.data) if row.kind == _DEAD else (None, row.data)
+        record = encode_json(
             topic=row.topic,
             key=row.key,
             event_type=row.type,
             event_id=row.event_id,
             source=self._source,
             time=row.created_at,
-            data=row.data.encode(),
+            data=data.encode(),
         )
+        return buried(record, burial) if burial else record
 
     async def _write_entries(self, rows: Sequence[Row[Any]]) -> list[bool]:
         return list(await asyncio.gather(*(self._write_entry(row) for row in rows)))

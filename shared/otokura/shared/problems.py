@@ -167,11 +167,13 @@ _MESSAGES = {
     "json_invalid": "The body is not valid JSON",
 }
 _SHORT = 4
+_MOST_TOLD = 100
+"""Errors of one request: who has more will not read them all at once."""
 
 
 def field_errors(found: Sequence[Any]) -> list[FieldError]:
     """Pydantic's errors without the input: neither values nor member names that only the caller chose."""
-    return [_field_error(cast("dict[str, Any]", one)) for one in found]
+    return [_field_error(cast("dict[str, Any]", one)) for one in found[:_MOST_TOLD]]
 
 
 def _field_error(found: dict[str, Any]) -> FieldError:

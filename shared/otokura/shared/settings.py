@@ -43,6 +43,12 @@ class ServiceSettings(BaseSettings):
     """Allows what production forbids, with a warning: a weak audit topic, plain HTTP."""
     max_body_bytes: int = Field(default=MIB, gt=0)
     """The largest body of a route that does not say otherwise, and the largest WebSocket message."""
+    head_seconds: float = Field(default=10.0, gt=0)
+    """How long a connection may take for the whole head of a request."""
+    max_connections: int = Field(default=20_000, ge=1)
+    """Open at once, in one process; fewer where the system permits fewer open files."""
+    body_seconds: float = Field(default=30.0, gt=0)
+    """How long the body of a request may take; uploads have rules of their own."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """Networks of the proxies whose X-Forwarded-For is believed, separated by commas."""
 

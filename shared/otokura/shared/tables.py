@@ -93,3 +93,13 @@ def create_directory(op: Any) -> None:
         _instant("at"),
     )
     op.create_index("revocations_at", "revocations", ["at"])
+
+
+def add_client_keys(op: Any) -> None:
+    """Several keys and the limits of a client, in `clients`.
+
+    Only added to: while services are replaced one by one, the old go on reading `api_key_sha256`. NULL in
+    `api_keys` is a row that an old one wrote, or from before.
+    """
+    op.add_column("clients", sa.Column("api_keys", JSONB(none_as_null=True), nullable=True))
+    op.add_column("clients", sa.Column("limits", JSONB(none_as_null=True), nullable=True))

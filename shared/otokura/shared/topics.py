@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
@@ -57,8 +57,15 @@ async def admin_client(settings: KafkaSettings) -> AsyncGenerator[AIOKafkaAdminC
         await client.close()
 
 
-async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
+async def ensure_topics(
+    settings: KafkaSettings, topics: Iterable[str], *, retention_days: int | None = None
+) -> None:
     """Creates those of the topics that do not exist; an existing one is left as it is.
+
+    Args:
+        settings: the broker.
+        topics: their names.
+        retention_days: how long records of those that are created are kept; by default as `Topic` has it.
 
     Raises:
         Unavailable: the broker is away, or a topic is missing and may not be created.
@@ -67,7 +74,9 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
         missing = sorted({str(topic) for topic in topics} - set(await client.list_topics()))
         if not missing:
             return
-        answer: Any = await client.create_topics([_new_topic(settings, name) for name in missing])
+        answer: Any = await client.create_topics(
+            [_new_topic(settings, name, retention_days) for name in missing]
+        )
         for name, code, *_ in cast("list[tuple[str, int, str]]", answer.topic_errors):
             error = for_code(code)
             # Another replica may have been faster.
@@ -76,13 +85,30 @@ async def ensure_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:
             log.info("kafka.topic_created", topic=name)
 
 
-def _new_topic(settings: KafkaSettings, name: str) -> NewTopic:
+async def delete_topic(settings: KafkaSettings, topic: str) -> None:
+    """Deletes a topic with all it holds; one that is not there is no error.
+
+    Raises:
+        Unavailable: the broker is away, or does not permit it.
+    """
+    async with admin_client(settings) as client:
+        answer: Any = await client.delete_topics([topic])
+        for name, code in cast("list[tuple[str, int]]", answer.topic_error_codes):
+            error = for_code(code)
+            if code and error is not UnknownTopicOrPartitionError:
+                raise Unavailable(f"Topic {name} could not be deleted: {error.__name__}.")
+            log.info("kafka.topic_deleted", topic=name)
+
+
+def _new_topic(settings: KafkaSettings, name: str, retention_days: int | None) -> NewTopic:
+    kept = {"retention.ms": str(retention_days * _DAY_MS)} if retention_days else {}
     return NewTopic(
         name,
         settings.kafka_partitions,
         settings.kafka_replication,
         topic_configs={
             **_TOPIC_CONFIGS.get(name, _DEFAULT),
+            **kept,
             "min.insync.replicas": str(min(settings.kafka_min_insync, settings.kafka_replication)),
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import servers
@@ -27,7 +30,7 @@ from messaging import (
 )
 from messaging_process import process
 from otokura.shared.consumer import Consumer, EventContext, Retries, Stalled, Subscription
-from otokura.shared.consumer_watchdog import Watchdog
+from otokura.shared.consumer_watchdog import Unassigned, Watchdog
 from otokura.shared.database import Database
 from otokura.shared.dlq import DeadLetter, list_dead, replay
 from otokura.shared.errors import IntegrityError, Poison, Retryable, Unavailable
@@ -273,5 +276,38 @@ async def test_a_consumer_that_fell_out_of_its_group_ends(
     """aiokafka#1154."""
     await producer.send(record_of(call_ended()))
     watchdog = Watchdog(broker, group, [Topic.CALLS], stall_seconds=1.0)
+
+    async def join_again_and_again() -> None:
+        while True:
+            with contextlib.suppress(Unassigned):
+                await watchdog.run(FallenOut(), {})
+
     with pytest.raises(Stalled):
-        await watchdog.run(FallenOut(), {})
+        await join_again_and_again()
+
+
+@pytest.mark.guarantee("E9")
+async def test_partitions_that_were_given_to_nobody_are_asked_for_again(
+    broker: Broker, group: str, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader of a group assigns nothing when the broker, just started, does not know the topic yet."""
+    properly, times = RoundRobinPartitionAssignor.assign, 0
+
+    def assign(cluster: object, members: dict[str, object]) -> object:
+        nonlocal times
+        times += 1
+        if times > 1:
+            return properly(cluster, members)
+        return {member: ConsumerProtocolMemberAssignment(0, [], b"") for member in members}
+
+    monkeypatch.setattr(RoundRobinPartitionAssignor, "assign", assign)
+    call_id = uuid4()
+    await producer.send(record_of(call_ended(call_id, 1)))
+    subscriptions = [Subscription(CallEnded, record_effect)]
+
+    async def seen() -> bool:
+        return await effects(database, call_id) == [1]
+
+    async with running(Consumer(broker, group, database, subscriptions, stall_seconds=8.0).run()):
+        await eventually(seen)
+    assert times > 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,15 +11,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from starlette.requests import HTTPConnection
 
 from core import AUDIENCE, ISSUER, principal, settings
 from otokura.shared import api_keys, directory
+from otokura.shared.clients import ClientKey, ClientLimits
 from otokura.shared.consumer import EventContext
 from otokura.shared.database import Database
 from otokura.shared.directory import Directory
-from otokura.shared.directory_tables import directory_metadata, revocations
+from otokura.shared.directory_tables import clients, directory_metadata, revocations
 from otokura.shared.errors import Unauthenticated
 from otokura.shared.events import (
     ClientUpdated,
@@ -136,6 +138,41 @@ async def test_a_client_is_known_by_its_newest_key_until_it_is_disabled(
     assert await known.client_by_api_key(other) is None
 
 
+@pytest.mark.guarantee("W5")
+async def test_both_keys_are_good_until_they_are_withdrawn_or_expire(
+    database: Database, known: Directory
+) -> None:
+    """Nobody has to be told when a key expires."""
+    other = api_keys.new_api_key(CLIENT)
+    both = [ClientKey(sha256=api_keys.hash_api_key(key)) for key in (KEY, other)]
+    await tell(database, client(1, api_keys=both))
+    assert None not in [await known.client_by_api_key(key) for key in (KEY, other)]
+    expiry = datetime.now(UTC) + timedelta(milliseconds=300)
+    ending = both[0].model_copy(update={"expires_at": expiry})
+    await tell(database, client(2, api_keys=[ending, both[1]], limits=ClientLimits(calls=7)))
+    found = await known.client_by_api_key(KEY)
+    assert found is not None
+    assert found.limits == ClientLimits(calls=7)
+    while await known.client_by_api_key(KEY) is not None:
+        assert datetime.now(UTC) < expiry + timedelta(seconds=20)
+        await asyncio.sleep(0.02)
+    assert datetime.now(UTC) >= expiry
+    assert await known.client_by_api_key(other) is not None
+    await tell(database, client(3, api_keys=[]))
+    assert await known.client_by_api_key(other) is None
+
+
+@pytest.mark.guarantee("W4")
+async def test_a_row_of_an_instance_that_knew_one_key_is_read(database: Database, known: Directory) -> None:
+    """While services are replaced one by one, old ones go on writing rows."""
+    values = client(1).model_dump(mode="json", exclude={"api_keys", "limits"})
+    async with database.session() as session:
+        await (await session.connection()).execute(insert(clients).values(values))
+    found = await known.client_by_api_key(KEY)
+    assert found is not None
+    assert found.limits == ClientLimits()
+
+
 async def test_only_ed25519_keys_of_that_issuer_are_used(database: Database, known: Directory) -> None:
     rsa = generate_private_key(65537, 2048)
     keys = [jwk(PRIVATE_KEY, "k1"), jwk(rsa, "r1"), {"kty": "oct", "k": "AAAA", "kid": "o1"}]
@@ -166,10 +203,11 @@ async def test_a_revocation_means_its_token_or_all_earlier_ones(database: Databa
 async def test_a_revocation_is_forgotten_when_no_token_is_left_that_it_could_mean(
     database: Database,
 ) -> None:
-    await tell(database, TokenRevoked(jti="old", at=NOW - timedelta(hours=24, minutes=30)))
+    now = datetime.now(UTC)
+    await tell(database, TokenRevoked(jti="old", at=now - timedelta(hours=24, minutes=30)))
     async with database.engine.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(revocations)) == 1
-    await tell(database, TokenRevoked(jti="ancient", at=NOW - timedelta(hours=26)))
+    await tell(database, TokenRevoked(jti="ancient", at=now - timedelta(hours=26)))
     async with database.engine.connect() as connection:
         assert (await connection.scalars(select(revocations.c.revoked))).all() == ["jti:old"]
 

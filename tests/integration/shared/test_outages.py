@@ -38,7 +38,7 @@ def record_of(event: CallEnded) -> Record:
 async def test_nothing_is_lost_while_broker_database_and_members_come_and_go() -> None:
     calls = [uuid4() for _ in range(6)]
     last = 30
-    with servers.kafka() as kafka, servers.postgres() as postgres:
+    with servers.kafka(lasting=True) as kafka, servers.postgres() as postgres:
         broker = settings_of(kafka, partitions=2)
         async with messaging_database(await postgres.create_database("consumer", "secret")) as database:
             await make_effects(database)

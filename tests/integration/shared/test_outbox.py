@@ -190,7 +190,7 @@ def first_seen(versions: list[int]) -> list[int]:
 async def test_nothing_is_lost_and_order_is_kept_while_broker_and_database_are_killed() -> None:
     keys = [uuid4() for _ in range(4)]
     last = 40
-    with servers.kafka() as kafka, servers.postgres() as postgres:
+    with servers.kafka(lasting=True) as kafka, servers.postgres() as postgres:
         broker = settings_of(kafka, partitions=2)
         async with messaging_database(await postgres.create_database("outbox", "secret")) as database:
             producer = Producer(broker)

@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import signal
-import socket
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import websockets
 
-from core import ENVIRONMENT
-
-SCRIPT = Path(__file__).parents[2] / "core_server.py"
-
-
-@dataclass
-class Server:
-    """A running server, and what it has logged once it has ended."""
-
-    process: asyncio.subprocess.Process
-    port: int
-
-    @property
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
-
-    async def stop(self) -> list[dict[str, Any]]:
-        self.process.send_signal(signal.SIGTERM)
-        out, _ = await self.process.communicate()
-        return [json.loads(line) for line in out.splitlines()]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+from core_process import Server, serving
 
 
 @pytest.fixture
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    port = free_port()
-    environment = {**ENVIRONMENT, "OTOKURA_PORT": str(port), **getattr(request, "param", {})}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, SCRIPT, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    running = Server(process, port)
-    async with running.client as client:
-        while process.returncode is None:
-            with contextlib.suppress(httpx.ConnectError):
-                await client.get("/healthz")
-                break
-            await asyncio.sleep(0.05)
-    yield running
-    if process.returncode is None:
-        process.kill()
-        await process.communicate()
+    async with serving(**getattr(request, "param", {})) as running:
+        yield running
 
 
 @pytest.mark.guarantee("W2")

@@ -26,7 +26,7 @@ _Name = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,32}$")]
 
 _WORDS = {
     Reason.UNKNOWN: (
-        "The file cannot be opened as WAV, FLAC, MP3, M4A, Ogg, WebM or AIFF: "
+        "The file cannot be opened as WAV, FLAC, MP3, M4A, Ogg, WebM, AMR or AIFF: "
         "it is of another kind, or damaged."
     ),
     Reason.NO_AUDIO: "The file holds no audio.",
@@ -40,6 +40,11 @@ _WORDS = {
     Reason.TOO_LONG: "The file is longer than {value} seconds.",
     Reason.MEMORY: "The file takes more memory to decode than a recording may.",
 }
+
+
+READS = 3
+"""How often a file may be read over: once to decode it, and its ends again to find out what it is."""
+_READS_FREE, _READ_COST = 64 * 1024 * 1024, 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +207,18 @@ async def _messages(
 ) -> AsyncGenerator[tuple[Message, bytes]]:
     """What the child says, its reads answered and its failures raised."""
     await process.send(Message.JOB, json.dumps(job).encode())
+    budget = READS * source.size + _READS_FREE
     while True:
         kind, payload = await process.receive()
         if kind is Message.READ:
-            await process.send(Message.DATA, await _read(source, payload))
+            data = await _read(source, payload)
+            # A file whose samples lie scattered makes a request of each, and a megabyte of each request.
+            budget -= len(data) + _READ_COST
+            if budget < 0:
+                raise UnsupportedMedia(
+                    "The file is laid out so that it must be read over and over: store it anew."
+                )
+            await process.send(Message.DATA, data)
         elif kind is Message.FAILED:
             failed = _parse(_Failed, payload)
             raise UnsupportedMedia(_WORDS[failed.reason].format(name=failed.name, value=failed.value))
