@@ -1,4 +1,4 @@
-"""The real servers of the tests: started once a session, ended with it.
+"""The real servers of the tests: started once a session (a broker: once a module), ended with it.
 
 `OTOKURA_TEST_KAFKA=apache` puts Apache Kafka in the place of Tansu; nothing else changes.
 """
@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+import pytest
 
 from otokura.cli.local.apache_kafka import ApacheKafkaServer
 from otokura.cli.local.layout import ACTIONS, BUCKETS
@@ -20,7 +22,7 @@ from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import StartError
 from otokura.cli.local.seaweedfs import Identity, SeaweedServer
-from otokura.cli.local.tansu import TansuServer
+from otokura.cli.local.tansu import TansuServer, TansuStore
 
 KafkaServer = TansuServer | ApacheKafkaServer
 Server = TypeVar("Server", PostgresServer, SeaweedServer, TansuServer, ApacheKafkaServer)
@@ -53,8 +55,11 @@ def scratch_folder(name: str) -> Iterator[Path]:
 
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
-    """PostgreSQL without fsync: the tests kill processes, not the machine's power."""
-    options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+    """PostgreSQL without fsync: the tests kill processes, not the machine's power.
+
+    A commit still waits for its write: what is only in the server's memory dies with the server.
+    """
+    options = ("fsync=off", "full_page_writes=off")
     with scratch_folder("postgresql") as folder:
         server = started(lambda port: PostgresServer(folder, port=port, password="test", options=options))
         try:
@@ -80,19 +85,38 @@ def s3() -> Iterator[SeaweedServer]:
             server.kill()  # an orderly stop takes seconds, and nobody will read the data
 
 
+def on_apache_kafka() -> bool:
+    """Whether Apache Kafka is in the place of Tansu."""
+    return os.environ.get("OTOKURA_TEST_KAFKA") == "apache"
+
+
+def broker_scope(fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:  # noqa: ARG001 - pytest names them
+    """The scope of a broker and of what runs on it: Apache Kafka starts too slowly for one in each module.
+
+    In a module of its own a test meets no dead members of another's groups, whose time-out it would wait for.
+    """
+    return "session" if on_apache_kafka() else "module"
+
+
 @contextmanager
-def kafka() -> Iterator[KafkaServer]:
-    """The broker under test, with a store of its own where it needs one."""
+def kafka(*, lasting: bool = False) -> Iterator[KafkaServer]:
+    """The broker under test.
+
+    Args:
+        lasting: a killed broker comes back with its records, as a real one does. Tansu then keeps them in a
+            store of its own, lists that at each fetch, and so slows down with each batch it ever had;
+            without, they are in its memory.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder("kafka"))
-        if os.environ.get("OTOKURA_TEST_KAFKA") == "apache":
+        if on_apache_kafka():
             server: KafkaServer = started(lambda port: ApacheKafkaServer(folder, port=port))
         else:
-            store = stack.enter_context(s3())
-            identity = store.identities["broker"]
-            server = started(
-                lambda port: TansuServer(folder, port=port, endpoint=store.endpoint, identity=identity)
-            )
+            records: TansuStore | None = None
+            if lasting:
+                store = stack.enter_context(s3())
+                records = TansuStore(store.endpoint, store.identities["broker"])
+            server = started(lambda port: TansuServer(folder, port=port, store=records))
         try:
             yield server
         finally:

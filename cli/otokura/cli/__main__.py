@@ -8,6 +8,8 @@ from otokura.cli import admin, dlq
 from otokura.cli.calls import command as calls
 from otokura.cli.demo.command import demo
 from otokura.cli.kafka import kafka
+from otokura.cli.schemas.command import schemas
+from otokura.cli.transcriptions import command as transcriptions
 from otokura.cli.up import up
 from otokura.cli.verify.command import verify
 
@@ -17,11 +19,13 @@ app = typer.Typer(
 app.command()(up)
 app.command()(demo)
 app.command()(kafka)
+app.command()(schemas)
 app.command()(admin.token)
 app.command()(verify)
 app.add_typer(admin.app, name="admin")
 app.add_typer(calls.app, name="call")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(transcriptions.app, name="transcribe")
 
 if __name__ == "__main__":
     app()

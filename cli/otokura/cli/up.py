@@ -37,7 +37,8 @@ def up(
     port: Annotated[
         list[str] | None,
         typer.Option(
-            help="name=port, for postgresql, s3, kafka or a service; several times. Others are chosen."
+            help="name=port, for postgresql, s3, kafka, audiosocket or a service; several times."
+            " Others are chosen."
         ),
     ] = None,
     as_json: Annotated[
@@ -75,6 +76,7 @@ def describe(target: Target) -> dict[str, object]:
         "postgresql": target.stack.postgresql,
         "s3": target.stack.s3_endpoint,
         "kafka": target.stack.kafka_bootstrap,
+        "audiosocket": target.stack.audiosocket,
         "log": target.log_url,
         "log_key": target.log_vkey,
         "credentials": str(target.layout.credentials),
@@ -86,6 +88,7 @@ def show(target: Target, console: Console) -> None:
     addresses = {name: f"{url}/docs" for name, url in target.stack.urls.items()}
     addresses |= {"audit log": target.log_url, "PostgreSQL": target.stack.postgresql}
     addresses |= {"S3": target.stack.s3_endpoint, "Kafka": target.stack.kafka_bootstrap}
+    addresses |= {"AudioSocket": target.stack.audiosocket}
     _list(console, "Addresses", addresses)
     credentials = target.credentials
     people = {

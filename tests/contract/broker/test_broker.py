@@ -99,7 +99,7 @@ async def test_lag_is_known_to_the_last_record(broker: Broker, topic: str, produ
 @pytest.mark.slow
 async def test_acknowledged_records_survive_kill_9() -> None:
     topic = f"contract-{uuid4()}"
-    with servers.kafka() as kafka:
+    with servers.kafka(lasting=True) as kafka:
         broker = settings_of(kafka, partitions=3)
         producer = Producer(broker)
         acknowledged: set[bytes] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -13,8 +14,10 @@ from minio import Minio
 from minio.error import S3Error
 
 import servers
+from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
-from otokura.cli.local.seaweedfs import SeaweedServer
+from otokura.cli.local.program import StartError
+from otokura.cli.local.seaweedfs import Identity, SeaweedServer
 
 
 def _dsn(url: str) -> str:
@@ -57,6 +60,32 @@ def test_a_service_reaches_only_its_own_buckets(s3_server: SeaweedServer) -> Non
     for bucket in ("transcripts", "audit-log", "tansu"):
         with pytest.raises(S3Error, match="AccessDenied"):
             list(client.list_objects(bucket))
+
+
+class DiesWhileItStarts(SeaweedServer):
+    """Is killed when its buckets are made, before every write to them is synced."""
+
+    def _make_buckets(self) -> None:
+        super()._make_buckets()
+        self.program.kill()
+
+
+@pytest.mark.s3
+def test_a_store_that_dies_while_it_starts_is_not_waited_for() -> None:
+    """Whoever supervises it hears of it, and can start it again."""
+    with servers.scratch_folder("dying") as folder:
+        admin = Identity("admin", "admin", "secret-of-admin", ["Admin"])
+        about: dict[str, Any] = {
+            "port": free_ports(1)[0],
+            "identities": [admin],
+            "buckets": {"kept": False},
+            "synced": ["kept"],
+        }
+        with pytest.raises(StartError, match="not set up"):
+            DiesWhileItStarts(folder, **about).start()
+        again = SeaweedServer(folder, **about)
+        again.start()
+        again.kill()
 
 
 @pytest.mark.kafka

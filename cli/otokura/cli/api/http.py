@@ -13,12 +13,23 @@ _TIMEOUT = httpx.Timeout(30.0, read=300.0)
 
 
 class ApiError(Exception):
-    """A service refused: the text is its own words (RFC 9457 `detail`)."""
+    """A service refused: the text is its own words (RFC 9457 `detail`).
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
+    Attributes:
+        status: of the answer.
+        detail: the words.
+        code: of the problem, such as `call-closed`; empty where the answer was no problem document.
+        retry_after: seconds, if the service says when to come back.
+    """
+
+    def __init__(
+        self, status: int, title: str, detail: str, *, code: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{status} {title}: {detail}" if detail else f"{status} {title}")
         self.status = status
         self.detail = detail or title
+        self.code = code
+        self.retry_after = retry_after
 
 
 class Api:
@@ -76,4 +87,7 @@ def error_of(response: httpx.Response) -> ApiError:
     detail = str(problem.get("detail") or problem.get("error_description") or "")
     for fault in problem.get("errors", []):
         detail += f" {fault.get('pointer', '')} {fault.get('message', '')}.".rstrip()
-    return ApiError(response.status_code, title, detail)
+    code = str(problem.get("type") or "").rpartition(":")[2]
+    after = response.headers.get("retry-after", "")
+    retry_after = float(after) if after.isdigit() else None
+    return ApiError(response.status_code, title, detail, code=code, retry_after=retry_after)

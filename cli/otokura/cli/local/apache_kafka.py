@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 from otokura.cli.local.ports import free_ports
@@ -28,21 +29,37 @@ class ApacheKafkaServer:
         folder: where its files go; made when missing.
         port: TCP port on 127.0.0.1; the controller's is chosen here.
         libraries: folder with Kafka's jar files.
+        readers: users and their passwords. With them the broker keeps access lists, and readers come in by a
+            listener of their own (SASL, SCRAM-SHA-256), where they may do what its lists say. Whoever comes
+            in by the other one is a service, and may do everything.
     """
 
     idempotence = True
 
-    def __init__(self, folder: Path, *, port: int, libraries: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int,
+        libraries: Path | None = None,
+        readers: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.port = port
         self._libraries = libraries or default_libraries()
-        self._controller = free_ports(1, internal=True)[0]
+        self._readers = dict(readers or {})
+        self._controller, self._readers_port = free_ports(2, internal=True)
         self._program: Program | None = None
 
     @property
     def bootstrap(self) -> str:
         """Kafka's `bootstrap.servers`."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def readers_bootstrap(self) -> str:
+        """`bootstrap.servers` for readers."""
+        return f"127.0.0.1:{self._readers_port}"
 
     @property
     def program(self) -> Program:
@@ -95,6 +112,8 @@ class ApacheKafkaServer:
             str(properties),
             "--standalone",
         ]
+        for name, password in self._readers.items():
+            argv += ["--add-scram", f"SCRAM-SHA-256=[name={name},password={password}]"]
         done = subprocess.run(argv, env=env, cwd="/", capture_output=True, check=False)  # noqa: S603 - Kafka's tool
         if done.returncode:
             raise StartError(
@@ -121,4 +140,23 @@ class ApacheKafkaServer:
             "group.initial.rebalance.delay.ms": 0,
             "log.cleaner.dedupe.buffer.size": 4194304,
         }
+        if self._readers:
+            settings |= self._guarded(settings)
         return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+    def _guarded(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """A listener for readers, and an authorizer that denies whatever its lists do not say."""
+        readers = f"READERS://{self.readers_bootstrap}"
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        return {
+            "listeners": f"{settings['listeners']},{readers}",
+            "advertised.listeners": f"{settings['advertised.listeners']},{readers}",
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,READERS:SASL_PLAINTEXT"
+            ),
+            "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+            "listener.name.readers.scram-sha-256.sasl.jaas.config": login,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": "User:ANONYMOUS",
+        }

@@ -23,6 +23,8 @@ class Servers:
     postgres: PostgresServer
     store: SeaweedServer
     broker: TansuServer | ApacheKafkaServer
+    audiosocket_port: int
+    """On which ingest takes Asterisk's AudioSocket."""
 
 
 def service_environment(
@@ -48,7 +50,13 @@ def service_environment(
         "AUDIT_SIGNING_KEY_FILE": str(layout.audit_key(service)),
     }
     own = {
-        "ingest": {"KEYRING_FILE": str(layout.keyring)},
+        "ingest": {
+            "KEYRING_FILE": str(layout.keyring),
+            "SPOOL_FOLDER": str(layout.spool),
+            "AUDIOSOCKET_PORT": str(servers.audiosocket_port),
+            # A receiver under development is on this machine; no other private address is reached.
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        },
         "transcribe": {"KEYRING_FILE": str(layout.keyring), "MODEL_DIR": str(layout.model)},
         "access": {
             "KEYRING_FILE": str(layout.keyring),

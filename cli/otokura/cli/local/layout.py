@@ -105,6 +105,11 @@ class Layout:
         return self.private / "keyring.json"
 
     @property
+    def spool(self) -> Path:
+        """Where ingest keeps live audio, encrypted, while the store or the database is away."""
+        return self.folder / "spool"
+
+    @property
     def token_key(self) -> Path:
         """Signs access tokens."""
         return self.private / "token.pem"

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-_PUBLIC = range(20_000, 26_000)
-_INTERNAL = range(26_000, 32_000)
+PUBLIC: Sequence[int] = range(20_000, 26_000)
+INTERNAL: Sequence[int] = range(26_000, 32_000)
 _RANDOM = random.SystemRandom()
+_given: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -42,16 +43,21 @@ def becomes_free(port: int, seconds: float = 15.0) -> bool:
 def free_ports(count: int, *, internal: bool = False) -> list[int]:
     """`count` different ports that are free now. Who binds last loses: start soon, and retry.
 
+    None is given twice before all others were, for whoever was given it may not have bound it yet.
+
     Args:
         count: how many.
         internal: for a server's own use. They come from another range, so that they never take a port
             that was chosen for something else and is not in use yet.
     """
-    choices = _INTERNAL if internal else _PUBLIC
+    choices = INTERNAL if internal else PUBLIC
     found: list[int] = []
     with ExitStack() as held:
         while len(found) < count:
-            port = _RANDOM.choice(choices)
+            if _given.issuperset(choices):
+                _given.difference_update(choices)
+            port = _RANDOM.choice([port for port in choices if port not in _given])
+            _given.add(port)
             probe = held.enter_context(socket.socket())
             try:
                 probe.bind(("127.0.0.1", port))

@@ -42,6 +42,7 @@ class RunningStack(BaseModel):
     s3_endpoint: str
     kafka_bootstrap: str
     kafka_idempotence: bool
+    audiosocket: str = ""
     processes: dict[str, ProcessId]
 
     def write(self, path: Path) -> None:

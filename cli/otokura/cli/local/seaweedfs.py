@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,11 @@ class SeaweedServer:
         return self._program
 
     def start(self) -> None:
-        """Start it, wait until it answers S3 requests, and make the buckets that are missing."""
+        """Start it, wait until it answers S3 requests, and make the buckets that are missing.
+
+        Raises:
+            StartError: it did not come up, or died meanwhile; it does not run then.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
@@ -100,9 +105,14 @@ class SeaweedServer:
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump({"identities": [one.document() for one in self.identities.values()]}, file)
         self._launch(data, config)
-        self._make_buckets()
-        for bucket in self._synced:
-            self._sync_every_write(bucket)
+        try:
+            self._make_buckets()
+            for bucket in self._synced:
+                self._sync_every_write(bucket)
+        except (StartError, MinioException, HTTPError, OSError) as error:
+            # One that runs without its buckets, or acknowledges what no disk has, is worse than none.
+            self.kill()
+            raise StartError(f"SeaweedFS was not set up: {error}") from error
 
     def stop(self) -> None:
         """Stop in order; takes about three seconds."""
@@ -175,17 +185,30 @@ class SeaweedServer:
         argv = [str(self._weed), "shell", f"-master=127.0.0.1:{self._ports[0]}.{self._ports[1]}"]
         argv.append(f"-filer=127.0.0.1:{self._ports[4]}.{self._ports[5]}")
         command = f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply\n"
-        done = subprocess.run(  # noqa: S603 - the wheel's own program
+        with subprocess.Popen(  # noqa: S603 - the wheel's own program
             argv,
-            input=command.encode(),
             env=self._env(),
             cwd="/",
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        if done.returncode or b'"fsync":true' not in done.stdout.replace(b" ", b""):
-            raise StartError(f"SeaweedFS did not set fsync on {bucket}: {done.stdout!r} {done.stderr!r}")
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as shell:
+            try:
+                told = self._answer_of(shell, command.encode())
+            finally:
+                shell.kill()
+        if shell.returncode or b'"fsync":true' not in told.replace(b" ", b""):
+            raise StartError(f"SeaweedFS did not set fsync on {bucket}: {told!r}")
+
+    def _answer_of(self, shell: subprocess.Popen[bytes], command: bytes | None) -> bytes:
+        """What it says until it ends; it would wait for ever for a server that died."""
+        deadline = time.monotonic() + _START_SECONDS
+        while self.program.running and time.monotonic() < deadline:
+            try:
+                return shell.communicate(command, timeout=1.0)[0]
+            except subprocess.TimeoutExpired:
+                command = None  # is on its way; communicate goes on where it was
+        raise StartError(f"SeaweedFS did not answer its shell; it ended with {self.program.returncode}")
 
 
 def _flags(data: Path, config: Path, s3_port: int, ports: Sequence[int]) -> list[str]:

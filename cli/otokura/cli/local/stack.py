@@ -22,9 +22,9 @@ from otokura.cli.local.program import StartError
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.cli.local.service_process import ServiceProcess
 from otokura.cli.local.supervised import Startable, Supervised
-from otokura.cli.local.tansu import TansuServer
+from otokura.cli.local.tansu import TansuServer, TansuStore
 
-PORTS = ("postgresql", "s3", "kafka", *SERVICES)
+PORTS = ("postgresql", "s3", "kafka", *SERVICES, "audiosocket")
 
 
 def _silent(_: str) -> None:
@@ -150,15 +150,14 @@ class Stack:
         broker = self._broker(store, ports["kafka"])
         self._keep("kafka", broker, broker.start)
         broker.start()
-        return Servers(postgres, store, broker)
+        return Servers(postgres, store, broker, ports["audiosocket"])
 
     def _broker(self, store: SeaweedServer, port: int) -> TansuServer | ApacheKafkaServer:
         if self._kafka == "apache":
             return ApacheKafkaServer(self.layout.folder / "apache-kafka", port=port)
         identity = store.identities["broker"]
-        return TansuServer(
-            self.layout.folder / "kafka", port=port, endpoint=store.endpoint, identity=identity
-        )
+        records = TansuStore(store.endpoint, identity)
+        return TansuServer(self.layout.folder / "kafka", port=port, store=records)
 
     def _keep(self, name: str, target: Startable, start: Callable[[], None]) -> None:
         part = Supervised(name, target, start)
@@ -189,6 +188,7 @@ class Stack:
             s3_endpoint=servers.store.endpoint,
             kafka_bootstrap=servers.broker.bootstrap,
             kafka_idempotence=servers.broker.idempotence,
+            audiosocket=f"127.0.0.1:{servers.audiosocket_port}",
             processes={name: running.ProcessId.of(pid) for name, pid in pids.items() if pid is not None},
         ).write(self.layout.state)
         public_key = base64.b64encode(public_bytes(signing_key(self.layout.log_key))).decode()

