@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -17,11 +17,11 @@ from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 
 
-@pytest.fixture(scope="module")
-def make_ingest(
+@contextmanager
+def starting_ingest(
     postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
-) -> Iterator[MakeIngest]:
-    """Starts ingest processes, each on a database of its own; ends them after the module."""
+) -> Generator[MakeIngest]:
+    """Starts ingest processes, each on a database of its own; ends them after the block."""
     kafka = {
         "kafka_bootstrap": kafka_server.bootstrap,
         "kafka_idempotence": kafka_server.idempotence,
@@ -45,6 +45,15 @@ def make_ingest(
             stack.callback(service.program.stop)
             return service
 
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_ingest(
+    postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
+) -> Iterator[MakeIngest]:
+    """Starts ingest processes, each on a database of its own; ends them after the module."""
+    with starting_ingest(postgres_server, s3_server, kafka_server) as make:
         yield make
 
 

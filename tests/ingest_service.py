@@ -78,13 +78,16 @@ class IngestService:
 
     def _program(self, name: str, port: int) -> Program:
         argv = [sys.executable, "-m", "otokura.ingest"]
-        return Program(name, argv, env=self.environment(port), log=self.folder / f"{name}.log")
+        spool = {"OTOKURA_SPOOL_FOLDER": str(self.folder / f"{name}-spool")}
+        env = {**spool, **self.environment(port)}
+        return Program(name, argv, env=env, log=self.folder / f"{name}.log")
 
     def environment(self, port: int) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}
         return {
             **servers.inherited_environment(),
             "OTOKURA_PORT": str(port),
+            "OTOKURA_AUDIOSOCKET_PORT": str(free_ports(1)[0]),
             "OTOKURA_DATABASE_URL": self.database_url,
             "OTOKURA_S3_ENDPOINT": self.store_settings.endpoint,
             "OTOKURA_S3_ACCESS_KEY": self.store_settings.access_key,
@@ -181,6 +184,12 @@ class IngestService:
             )
         return Credentials(tenant_id, client_id, key)
 
+    async def limit(self, credentials: Credentials, **limits: int) -> None:
+        """What the administrator lets the client use; it is known at once to who has not asked before."""
+        async with self.database() as database, database.session() as session:
+            statement = update(clients).where(clients.c.client_id == credentials.client_id)
+            await (await session.connection()).execute(statement.values(limits=limits))
+
     async def disable(self, credentials: Credentials) -> None:
         async with self.database() as database, database.session() as session:
             statement = update(tenants).where(tenants.c.tenant_id == credentials.tenant_id)
@@ -190,6 +199,12 @@ class IngestService:
         async with self.database() as database, database.session() as session:
             result = await (await session.connection()).execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
+
+    async def until_changed(self, statement: str, before: list[Any], **values: Any) -> None:
+        """Wait until a query no longer finds what it found before."""
+        async with asyncio.timeout(60):
+            while await self.query(statement, **values) == before:  # noqa: ASYNC110 - only asking tells
+                await asyncio.sleep(0.05)
 
     async def outbox(self, call_id: str) -> list[tuple[str, dict[str, Any]]]:
         """Type (or the word `audit`) and data of everything told about a call, in order."""
@@ -216,6 +231,14 @@ class IngestService:
     async def objects(self, prefix: str) -> list[str]:
         async with self.store() as store:
             return [item.name async for item in store.list("recordings", prefix)]
+
+    async def until_no_objects(self, prefix: str) -> None:
+        """Wait until cleaning has removed them."""
+        async with asyncio.timeout(60):
+            while True:
+                if not await self.objects(prefix):
+                    return
+                await asyncio.sleep(0.1)
 
 
 MakeIngest = Callable[..., IngestService]

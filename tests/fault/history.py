@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 SETTLED = "otokura.call.settled.v1"
@@ -133,14 +133,18 @@ def violations(history: History) -> list[str]:
 
 
 def _audio(history: History) -> Iterator[str]:
+    return audio_violations(history.journals, history.content)
+
+
+def audio_violations(journals: Iterable[Journal], contents: Mapping[str, Content]) -> Iterator[str]:
     """Every accepted sample is in the sealed recording, unchanged and in its place, and nothing else is."""
-    for journal in history.journals:
+    for journal in journals:
         told, call, frame = journal.told, journal.call_id, journal.frame_bytes
         if list(told) != sorted(told):
             yield f"withdrawn: call {call} was told {told}"
         if max(told, default=0) * frame != len(journal.pcm):
             yield f"unfinished: call {call} recorded {len(journal.pcm) // frame} samples, was told {told}"
-        content = history.content.get(call)
+        content = contents.get(call)
         if content is None:
             yield f"no recording: call {call}"
         elif content.pcm != journal.pcm:

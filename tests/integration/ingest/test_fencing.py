@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,9 @@ import pytest
 
 from flac_decoding import decoded
 from ingest_service import Credentials, IngestService, settled, start_call
-from otokura.ingest.errors import CallClosed, Fenced
-from otokura.ingest.repository import Claim, NewPiece, accept, lock, take
+from otokura.ingest.accepting import NewPiece, accept
+from otokura.ingest.errors import CallClosed, Fenced, GateChanged
+from otokura.ingest.repository import Claim, lock, take
 from otokura.shared.ids import uuid7
 from phone_system import end_stream, send_all, speechlike, stream, told
 
@@ -75,21 +77,28 @@ async def test_an_older_connection_in_another_process_is_refused_at_its_next_seg
 
 
 @pytest.mark.guarantee("A4")
-async def test_a_stream_in_another_process_is_refused_after_the_end(
+async def test_an_end_through_another_process_first_stores_what_the_stream_holds(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
 ) -> None:
-    """The end comes through one instance, late audio through another: it is refused, not sealed."""
+    """The end comes through one instance, the audio through another: what was sent before is sealed."""
     call = await start_call(client)
     with ingest.another() as other_url:
         async with stream(other_url, call["id"], credentials) as socket:
             await told(socket)
-            await send_all(socket, FIRST)
+            await send_all(socket, FIRST + SECOND[:16_000])
             assert (await told(socket))["accepted_samples"] == 40_000
-            await client.post(f"/v1/calls/{call['id']}/end")
-            await send_all(socket, SECOND)
-            assert (await last(socket))["type"] == "urn:otokura:problem:call-closed"
+            answer = await client.post(f"/v1/calls/{call['id']}/end")
+            assert answer.status_code in (200, 202)
+            while not (progress := await told(socket))["final"]:
+                continue
+            assert progress["accepted_samples"] == 44_000
+            await socket.wait_closed()
+            assert socket.close_code == 1000
+        with pytest.raises(AssertionError, match="call-closed"):
+            async with stream(other_url, call["id"], credentials) as late:
+                raise AssertionError((await last(late))["type"])
     await settled(client, call["id"])
-    assert decoded((await ingest.recording(call["id"]))[1], 2) == FIRST
+    assert decoded((await ingest.recording(call["id"]))[1], 2) == FIRST + SECOND[:16_000]
 
 
 async def test_accepting_is_idempotent_under_one_claim_and_impossible_under_an_older(
@@ -97,23 +106,23 @@ async def test_accepting_is_idempotent_under_one_claim_and_impossible_under_an_o
 ) -> None:
     """The answer to a commit can be lost: repeating it changes nothing, and never accepts twice."""
     call_id, lease = UUID((await start_call(client))["id"]), timedelta(seconds=60)
-    first, late = NewPiece(0, 0, 8000, 8000, "an object"), NewPiece(1, 8000, 8000, 8000, "a late one")
+    first, late = (NewPiece(seq, seq * 8000, 8000, 8000, 0, "pcm_s16le", f"object {seq}") for seq in range(2))
     async with ingest.database() as database:
 
-        async def claim() -> Claim:
+        async def claim(lease: timedelta) -> Claim:
             async with database.session() as session:
                 return await take(
                     session, await lock(session, call_id, credentials.tenant_id), uuid7(), lease
                 )
 
         async def store(under: Claim, piece: NewPiece) -> None:
-            async with database.session() as session:
-                await accept(session, under, piece, lease)
+            async with database.reading() as connection:
+                await accept(connection, under, piece, lease)
 
-        older = await claim()
+        older = await claim(lease)
         await store(older, first)
         await store(older, first)
-        newer = await claim()
+        newer = await claim(timedelta())
         with pytest.raises(Fenced):
             await store(older, late)
         [row] = await ingest.query("SELECT samples, pieces FROM calls WHERE id = :id", id=call_id)
@@ -121,3 +130,23 @@ async def test_accepting_is_idempotent_under_one_claim_and_impossible_under_an_o
         await client.post(f"/v1/calls/{call_id}/end")
         with pytest.raises(CallClosed):
             await store(newer, late)
+
+
+@pytest.mark.guarantee("A12")
+async def test_a_writer_that_has_not_heard_of_a_pause_gets_nothing_accepted(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """A notification can be lost: then the next segment is refused, until the writer has looked."""
+    call_id, lease = UUID((await start_call(client))["id"]), timedelta(seconds=60)
+    async with ingest.database() as database:
+        async with database.session() as session:
+            call = await lock(session, call_id, credentials.tenant_id)
+            claim = await take(session, call, uuid7(), lease)
+        await ingest.query("UPDATE calls SET paused = true, gate = gate + 1 WHERE id = :id", id=call_id)
+        for gate, refusal in ((0, pytest.raises(GateChanged)), (1, nullcontext())):
+            piece = NewPiece(0, 0, 8000, 8000, gate, "pcm_s16le", gap="paused")
+            with refusal:
+                async with database.reading() as connection:
+                    await accept(connection, claim, piece, lease)
+    [row] = await ingest.query("SELECT samples FROM calls WHERE id = :id", id=call_id)
+    assert row.samples == 8000

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from otokura.ingest.audio_format import Encoding, StreamFormat
 from otokura.ingest.errors import (
     CallClosed,
     ChannelsDiffer,
@@ -20,6 +21,7 @@ from otokura.ingest.models import Call, CallState, Origin
 from otokura.ingest.service import (
     Audio,
     build_manifest,
+    check_open,
     check_purposes,
     check_stream,
     check_upload,
@@ -27,7 +29,6 @@ from otokura.ingest.service import (
     stated,
 )
 from otokura.ingest.views import CallView
-from otokura.ingest.wire import Encoding, StreamFormat
 from otokura.shared.events import Notice, Purpose, TenantSettings
 from otokura.shared.manifest import Manifest, StoredObject
 
@@ -74,7 +75,7 @@ def test_an_undisclosed_purpose_is_named() -> None:
 @pytest.mark.parametrize("state", [state for state in CallState if state is not CallState.LIVE])
 def test_only_a_live_call_takes_audio(state: CallState) -> None:
     with pytest.raises(CallClosed, match=state.value):
-        check_stream(call(state=state), STEREO, OPEN)
+        check_stream(call(state=state), STEREO)
     with pytest.raises(CallClosed, match=state.value):
         check_upload(call(state=state), OPEN)
 
@@ -82,7 +83,7 @@ def test_only_a_live_call_takes_audio(state: CallState) -> None:
 def test_a_tenant_that_demands_notice_takes_no_audio_before_it() -> None:
     """Neither way in is open, and the words say how to open it."""
     with pytest.raises(NoticeNeeded, match="/notice"):
-        check_stream(call(), STEREO, STRICT)
+        check_open(call(), STRICT)
     with pytest.raises(NoticeNeeded, match="/notice"):
         check_upload(call(), STRICT)
 
@@ -90,21 +91,21 @@ def test_a_tenant_that_demands_notice_takes_no_audio_before_it() -> None:
 @pytest.mark.parametrize("given", ["announced", "attested"])
 def test_either_notice_opens_the_way(given: str) -> None:
     told = call(notice={"given": given, "at": NOW.isoformat(), "version": None})
-    check_stream(told, STEREO, STRICT)
+    check_open(told, STRICT)
     check_upload(told, STRICT)
 
 
 def test_channels_must_be_those_declared() -> None:
     with pytest.raises(ChannelsDiffer, match=r"2 channel\(s\), the audio has 1"):
-        check_stream(call(), StreamFormat(Encoding.MULAW, 8000, 1), OPEN)
+        check_stream(call(), StreamFormat(Encoding.MULAW, 8000, 1))
 
 
 def test_the_rate_stays_while_the_encoding_may_change() -> None:
     """One recording has one rate; G.711 and PCM are the same samples."""
     begun = call(sample_rate=8000, pieces=1, samples=40_000)
-    check_stream(begun, StreamFormat(Encoding.PCM_S16LE, 8000, 2), OPEN)
+    check_stream(begun, StreamFormat(Encoding.PCM_S16LE, 8000, 2))
     with pytest.raises(RateChanged, match="8000 Hz"):
-        check_stream(begun, StreamFormat(Encoding.PCM_S16LE, 16000, 2), OPEN)
+        check_stream(begun, StreamFormat(Encoding.PCM_S16LE, 16000, 2))
 
 
 def test_streamed_audio_is_never_replaced_by_a_file() -> None:

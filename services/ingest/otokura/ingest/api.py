@@ -7,14 +7,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response, status
 
-from otokura.ingest import uploads
 from otokura.ingest.dependencies import IngestState, Vendor, upload_limit
-from otokura.ingest.ending import end
+from otokura.ingest.hanging_up import end_call_of
 from otokura.ingest.models import Call, CallState
+from otokura.ingest.pausing import confirmed, set_paused
 from otokura.ingest.repository import find, lock
 from otokura.ingest.service import check_live
 from otokura.ingest.starting import give_notice, start
-from otokura.ingest.state import State
+from otokura.ingest.uploads import file
+from otokura.ingest.uploads.incoming import incoming
 from otokura.ingest.views import CallView, NoticeInput, StartCall, etag
 from otokura.shared import errors
 from otokura.shared.idempotency import Created, Idempotency
@@ -23,7 +24,7 @@ from otokura.shared.problems import responses
 router = APIRouter(
     prefix="/v1/calls",
     tags=["calls"],
-    responses=responses(errors.Unauthenticated, errors.Forbidden, errors.Unavailable),
+    responses=responses(errors.Unauthenticated, errors.Forbidden, errors.TooManyRequests, errors.Unavailable),
 )
 
 
@@ -44,7 +45,7 @@ async def start_call(
         location = f"/v1/calls/{call.id}"
         return Created(CallView.of(call), headers={"ETag": etag(call), "Location": location})
 
-    async with state.database.session() as session:
+    async with state.limits.turn(vendor.client_id), state.database.session() as session:
         return await idempotency.run(session, create)
 
 
@@ -73,7 +74,22 @@ async def put_notice(
         call = await lock(session, call_id, vendor.tenant_id)
         check_live(call)
         await give_notice(session, call, notice)
-    return _shown(call, response)
+    return _shown(await confirmed(state, call), response)
+
+
+@router.post("/{call_id}/pause", responses=responses(errors.NotFound, errors.Conflict))
+async def pause_call(call_id: UUID, vendor: Vendor, state: IngestState, response: Response) -> CallView:
+    """Pause the recording, for instance while a card number is said: what comes until `resume` is a gap.
+
+    200 means that it is paused. Repeating it changes nothing.
+    """
+    return _shown(await set_paused(state, vendor.tenant_id, call_id, paused=True), response)
+
+
+@router.post("/{call_id}/resume", responses=responses(errors.NotFound, errors.Conflict))
+async def resume_call(call_id: UUID, vendor: Vendor, state: IngestState, response: Response) -> CallView:
+    """Record again."""
+    return _shown(await set_paused(state, vendor.tenant_id, call_id, paused=False), response)
 
 
 @router.put(
@@ -89,8 +105,8 @@ async def put_audio(
 ) -> CallView:
     """Upload the call's recording as a file. This ends the call: the file is its recording, as it is."""
     settings = await state.tenant_settings(vendor.tenant_id)
-    upload = await uploads.begin(state, vendor.tenant_id, call_id, settings)
-    return _shown(await upload.run(request.stream()), response)
+    upload = await file.begin(state, vendor.tenant_id, call_id, settings)
+    return _shown(await upload.run(incoming(state, request)), response)
 
 
 @router.post(
@@ -99,24 +115,14 @@ async def put_audio(
     responses={200: {"model": CallView}, **responses(errors.NotFound)},
 )
 async def end_call(call_id: UUID, vendor: Vendor, state: IngestState, response: Response) -> CallView:
-    """End the call. 202: it is being sealed; 200: it already was ended. Repeating it changes nothing."""
+    """End the call. 202: it is being sealed, or still being stored; 200: it was ended. May be repeated."""
     async with state.database.session() as session:
         call = await find(session, call_id, vendor.tenant_id)
     if call.state == CallState.LIVE:
-        call = await _end(state, call)
+        call = await end_call_of(state, call)
     if call.state in (CallState.SEALED, CallState.FAILED, CallState.EMPTY):
         response.status_code = status.HTTP_200_OK
     return _shown(call, response)
-
-
-async def _end(state: State, call: Call) -> Call:
-    await state.streams.finish(call.id)
-    async with state.database.session() as session:
-        current = await lock(session, call.id, call.tenant_id)
-        if current.state == CallState.LIVE:
-            await end(session, current)
-    state.to_seal.set()
-    return current
 
 
 def _shown(call: Call, response: Response) -> CallView:

@@ -5,17 +5,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastapi import FastAPI
 
-from otokura.ingest import api, stream
+from otokura.ingest import api, finding, notice
 from otokura.ingest.call_keys import CallKeys
+from otokura.ingest.connections.api import router as connections
+from otokura.ingest.connections.lookup import Connections
+from otokura.ingest.connections.sockets_api import router as sockets
+from otokura.ingest.deliveries import Deliveries
+from otokura.ingest.dialects.audiosocket import AudioSocketServer
+from otokura.ingest.dialects.every import ROUTERS
 from otokura.ingest.handlers import GROUP, subscriptions
+from otokura.ingest.limits import Limits
+from otokura.ingest.listening import listen
+from otokura.ingest.live_chunks import LiveChunks
 from otokura.ingest.objects import check_bucket
+from otokura.ingest.outlet import Outlet
+from otokura.ingest.reconciling import reconcile
 from otokura.ingest.sealing import Sealer
 from otokura.ingest.settings import Settings
+from otokura.ingest.spool import Spool
 from otokura.ingest.state import State
 from otokura.ingest.upkeep import clean_settled, sweep_idle
+from otokura.ingest.uploads import api as uploads
+from otokura.ingest.uploads.sealing import UploadSealer
+from otokura.ingest.vendor_secrets import VendorSecrets
+from otokura.ingest.webhooks.api import router as webhooks
+from otokura.ingest.webhooks.delivery import deliver, keep_house
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
@@ -33,14 +52,26 @@ from otokura.shared.outbox import OutboxRelay
 
 log = get_logger(__name__)
 
-TOPICS = (Topic.CALLS, Topic.RECORDINGS, Topic.KEYS, Topic.AUDIT)
+TOPICS = (Topic.CALLS, Topic.LIVE, Topic.RECORDINGS, Topic.KEYS, Topic.AUDIT)
 RETRY_SECONDS = 1.0
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
     return create_api(
-        settings, title="Otokura ingest", lifespan=lifespan, routers=[api.router, stream.router]
+        settings,
+        title="Otokura ingest",
+        lifespan=lifespan,
+        routers=[
+            api.router,
+            finding.router,
+            webhooks,
+            uploads.router,
+            connections,
+            notice.router,
+            sockets,
+            *ROUTERS,
+        ],
     )
 
 
@@ -73,7 +104,50 @@ def _open(stack: AsyncExitStack, settings: Settings) -> State:
     stack.push_async_callback(database.close)
     store = ObjectStore.from_settings(settings)
     stack.push_async_callback(store.close)
-    return State(settings, database, store, CallKeys(key_provider(settings)), Directory(database))
+    outlet = Outlet(
+        database,
+        store,
+        settings.recordings_bucket,
+        _spool(stack, settings),
+        settings.lease_seconds,
+        asyncio.Event(),
+    )
+    deliveries = Deliveries(outlet)
+    deliveries.recover()
+    stack.push_async_callback(deliveries.close)
+    provider = key_provider(settings)
+    secrets = VendorSecrets(provider)
+    directory = Directory(database)
+    return State(
+        settings,
+        database,
+        store,
+        CallKeys(provider),
+        secrets,
+        Connections(database, secrets),
+        directory,
+        deliveries,
+        Limits(settings, directory),
+        asyncio.Semaphore(settings.decoders),
+        _live_chunks(stack, settings),
+    )
+
+
+def _live_chunks(stack: AsyncExitStack, settings: Settings) -> LiveChunks:
+    sender = producer(settings)
+    stack.push_async_callback(sender.stop)
+    source = f"otokura/{settings.service}"
+    return LiveChunks(sender, source, settings.live_chunk_ms, settings.live_queue_bytes)
+
+
+def _spool(stack: AsyncExitStack, settings: Settings) -> Spool:
+    folder = settings.spool_folder
+    if folder is None:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="otokura-spool-")))
+        log.warning("spool.temporary", hint="set OTOKURA_SPOOL_FOLDER to a folder that outlives the process")
+    spool = Spool(folder, settings.spool_bytes)
+    stack.callback(spool.close)
+    return spool
 
 
 def _check(readiness: Readiness, state: State, supervisor: Supervisor) -> None:
@@ -89,10 +163,20 @@ def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Pro
     supervisor.start("outbox", relay.run)
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("tenants", consumer.run)
+    supervisor.start("listening", lambda: listen(state))
+    supervisor.start("live-chunks", state.live_chunks.run)
+    supervisor.start("ticking", state.streams.tick)
+    supervisor.start("reconciling", lambda: reconcile(state))
     supervisor.start("idle", lambda: sweep_idle(state))
     supervisor.start("cleaning", lambda: clean_settled(state))
+    supervisor.start("webhooks", lambda: deliver(state))
+    supervisor.start("webhooks-upkeep", lambda: keep_house(state))
     for number in range(state.settings.sealers):
         supervisor.start(f"sealer-{number}", Sealer(state).run)
+    if state.settings.audiosocket_port is not None:
+        supervisor.start("audiosocket", AudioSocketServer(state).run)
+    for number in range(state.settings.upload_sealers):
+        supervisor.start(f"upload-sealer-{number}", UploadSealer(state).run)
 
 
 async def _make_topics(settings: Settings) -> None:

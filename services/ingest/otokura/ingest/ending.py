@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.ingest.models import Call
 from otokura.ingest.repository import begin_sealing, now
-from otokura.ingest.settling import ended_event
+from otokura.ingest.service import ended_event
 from otokura.shared.outbox import publish
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
-from otokura.shared.errors import BadRequest, Conflict, NotFound, OtokuraError, Unprocessable
+from otokura.shared.errors import BadRequest, Conflict, NotFound, OtokuraError, Unavailable, Unprocessable
 
 
 class CallNotFound(NotFound):
@@ -41,6 +41,49 @@ class Fenced(Conflict):
             "A newer connection records this call. Audio after the last accepted sample was not stored from"
             " here: send it on the newer connection."
         )
+
+
+class GateChanged(Conflict):
+    """What may be recorded changed (a pause, its end, the notice) before the writer heard of it."""
+
+    code: ClassVar[str] = "gate-changed"
+    title: ClassVar[str] = "What may be recorded has changed"
+
+    def __init__(self, gate: int) -> None:
+        super().__init__("What may be recorded of this call has just changed; look at it again.")
+        self.gate = gate
+
+
+class PauseNotConfirmed(Unavailable):
+    """The instance that records the call did not say in time that it heard of a pause or its end."""
+
+    code: ClassVar[str] = "pause-not-confirmed"
+    title: ClassVar[str] = "Not confirmed yet"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The change is noted, but the instance that records this call has not confirmed it: audio may"
+            " still be recorded as before. Repeat the request until it answers 200.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class StreamSilent(OtokuraError):  # noqa: N818
+    """Nothing came on an open stream for too long (RFC 9110 §15.5.9)."""
+
+    status: ClassVar[int] = 408
+    code: ClassVar[str] = "stream-silent"
+    title: ClassVar[str] = "The stream is silent"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Nothing came for {seconds:g} seconds. Connect again when there is audio to send.")
+
+
+class NotStored(Unavailable):
+    """Audio could not be stored within the time that a client is made to wait."""
+
+    code: ClassVar[str] = "not-stored"
+    title: ClassVar[str] = "Audio is not stored yet"
 
 
 class NoticeNeeded(Conflict):
@@ -99,6 +142,33 @@ class UnknownPurpose(Unprocessable):
             f"The tenant has not disclosed: {', '.join(unknown)}. Known purposes:"
             f" {', '.join(known) or 'none yet; an administrator sets them with PUT /v1/settings'}.",
             unknown=unknown,
+        )
+
+
+class NotYetBegun(Unprocessable):
+    """A call cannot begin in the future."""
+
+    code: ClassVar[str] = "not-yet-begun"
+    title: ClassVar[str] = "The call begins in the future"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "started_at lies in the future. Leave it out for a call that begins now; for an old recording"
+            " check its time zone."
+        )
+
+
+class PurposeNeeded(Unprocessable):
+    """The tenant records no call without a purpose."""
+
+    code: ClassVar[str] = "purpose-needed"
+    title: ClassVar[str] = "A purpose is needed"
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__(
+            "This tenant records no call without a purpose: send at least one of"
+            f" {', '.join(known) or 'its purposes, of which it has published none'} in purposes.",
+            known=known,
         )
 
 

@@ -1,7 +1,8 @@
-"""What ingest hears from Kafka: tenants and their clients, so that it records while access is down."""
+"""What ingest hears from Kafka: tenants, so that it records while access is down, and transcripts."""
 
 from __future__ import annotations
 
+from otokura.ingest.webhooks import announcing
 from otokura.shared import directory
 from otokura.shared.consumer import Subscription
 
@@ -10,4 +11,4 @@ GROUP = "otokura-ingest"
 
 def subscriptions() -> list[Subscription]:
     """Every handler of this service."""
-    return directory.handlers()
+    return [*directory.handlers(), *announcing.subscriptions()]

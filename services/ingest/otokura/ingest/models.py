@@ -54,6 +54,13 @@ class Call(Table, table=True):
         CheckConstraint("(state = 'live') = (ended_at IS NULL)", name="ck_calls_ended"),
         Index("ix_calls_open", "state", "last_audio_at", postgresql_where=text("settled_at IS NULL")),
         Index(
+            "ix_calls_live",
+            "client_id",
+            "external_id",
+            postgresql_where=text("state = 'live'"),
+        ),
+        Index("ix_calls_external", "client_id", "external_id", "started_at"),
+        Index(
             "ix_calls_uncleaned",
             "settled_at",
             postgresql_where=text("settled_at IS NOT NULL AND cleaned_at IS NULL"),
@@ -91,9 +98,20 @@ class Call(Table, table=True):
     """Accepted so far, in each channel: the end of the timeline."""
     pieces: int = 0
     """How many rows of `pieces` there are: the next sequence number."""
+    paused: bool = False
+    """The phone system asked that nothing be recorded now (a card number is being said)."""
+    gate: int = Field(default=0, sa_type=BigInteger)
+    """Grows when what may be recorded changes (pause, resume, notice): a writer who has not heard of the
+    newest change may not store audio."""
+    gate_heard: int = Field(default=0, sa_type=BigInteger)
+    """The gate at which the writer has cut its audio; nothing received later was recorded against it."""
+    drift: list[int] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """Per channel, samples inserted (+) or dropped (-) so far to hold the channels together."""
 
     started_at: datetime = Field(sa_column=_time(nullable=False))
     last_audio_at: datetime = Field(sa_column=_time(nullable=False))
+    end_asked_at: datetime | None = Field(default=None, sa_column=_time())
+    """Somebody ended the call while its owner still had audio to store: no new stream may begin."""
     ended_at: datetime | None = Field(default=None, sa_column=_time())
     settled_at: datetime | None = Field(default=None, sa_column=_time())
     cleaned_at: datetime | None = Field(default=None, sa_column=_time())
@@ -108,7 +126,8 @@ class Piece(Table, table=True):
     __tablename__ = "pieces"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
     __table_args__ = (
         CheckConstraint("(object_name IS NULL) <> (gap IS NULL)", name="ck_pieces_kind"),
-        CheckConstraint("gap IN ('lost','paused','discarded')", name="ck_pieces_gap"),
+        CheckConstraint("gap IN ('lost','paused','discarded','unannounced')", name="ck_pieces_gap"),
+        CheckConstraint("encoding IN ('pcm_s16le','mulaw','alaw')", name="ck_pieces_encoding"),
         CheckConstraint("samples > 0", name="ck_pieces_samples"),
     )
 
@@ -118,4 +137,8 @@ class Piece(Table, table=True):
     start_sample: int = Field(sa_type=BigInteger)
     samples: int = Field(sa_type=BigInteger)
     object_name: str | None = None
+    encoding: str = "pcm_s16le"
+    """Of the samples in the object: as they came over the wire."""
     gap: str | None = None
+    absent: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """Spans inside a segment that one channel lacks, as `otokura.shared.manifest.Gap`."""

@@ -1,4 +1,4 @@
-"""Every query that ingest makes about calls.
+"""Every query that ingest makes about calls, but for the one that accepts audio (`accepting.py`).
 
 Who may write audio is decided here and nowhere else: by the row's epoch and state, in the statement that
 writes. Time is the database's clock, so that processes whose clocks differ agree about leases.
@@ -6,17 +6,21 @@ writes. Time is the database's clock, so that processes whose clocks differ agre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, delete, func, or_, update
+from sqlalchemy import ColumnElement, delete, func, or_, update
+from sqlalchemy import select as sa_select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.ingest.errors import CallClosed, CallNotFound, Fenced
 from otokura.ingest.models import Call, CallState, Origin, Piece
+from otokura.ingest.uploads.models import has_open_upload
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,16 @@ class Claim:
     epoch: int
 
 
-@dataclass(frozen=True)
-class NewPiece:
-    """A piece about to be accepted: either an object that exists, or a gap's reason."""
+class Unsettled(NamedTuple):
+    """How many calls are in a state that is not final, and how long the stillest has been still."""
 
-    seq: int
-    start_sample: int
-    samples: int
-    rate: int
-    object_name: str | None = None
-    gap: str | None = None
+    state: str
+    calls: int
+    age: timedelta
 
 
-def _clock() -> ColumnElement[Any]:
+def clock() -> ColumnElement[Any]:
+    """The database's clock, as part of a statement."""
     return func.clock_timestamp()
 
 
@@ -95,6 +96,7 @@ async def take(session: AsyncSession, call: Call, owner: UUID, lease: timedelta)
     call.version += 1
     call.owner = owner
     call.lease_until = await now(session) + lease
+    call.gate_heard = call.gate
     await session.flush()
     return Claim(call.id, call.epoch)
 
@@ -108,68 +110,58 @@ async def renew(session: AsyncSession, claim: Claim, lease: timedelta) -> None:
     statement = (
         update(Call)
         .where(col(Call.id) == claim.call_id, col(Call.epoch) == claim.epoch, col(Call.settled_at).is_(None))
-        .values(lease_until=_clock() + lease, last_audio_at=_clock())
+        .values(lease_until=clock() + lease, last_audio_at=clock())
     )
     if (await session.exec(statement)).rowcount == 0:
         raise Fenced
 
 
-async def accept(session: AsyncSession, claim: Claim, piece: NewPiece, lease: timedelta) -> None:
-    """Accept a piece under the current epoch while the call is live. Repeating it changes nothing.
-
-    Raises:
-        Fenced: a newer connection took over.
-        CallClosed: the call ended.
-    """
-    if (await session.exec(_advance(claim, piece, lease))).rowcount == 0:
-        await _explain_refusal(session, claim, piece)
-        return
-    session.add(
-        Piece(
-            call_id=claim.call_id,
-            seq=piece.seq,
-            epoch=claim.epoch,
-            start_sample=piece.start_sample,
-            samples=piece.samples,
-            object_name=piece.object_name,
-            gap=piece.gap,
-        )
-    )
-    await session.flush()
-
-
-def _advance(claim: Claim, piece: NewPiece, lease: timedelta) -> Update:
-    """The compare-and-set: epoch, state and place in the timeline are all as the writer believes."""
-    return (
+async def give_up(connection: AsyncConnection, claim: Claim) -> None:
+    """Say that nobody writes the call's audio now, unless somebody took it over."""
+    await connection.execute(
         update(Call)
         .where(
             col(Call.id) == claim.call_id,
             col(Call.epoch) == claim.epoch,
             col(Call.state) == CallState.LIVE,
-            col(Call.pieces) == piece.seq,
-            or_(col(Call.sample_rate).is_(None), col(Call.sample_rate) == piece.rate),
         )
-        .values(
-            pieces=piece.seq + 1,
-            samples=piece.start_sample + piece.samples,
-            sample_rate=piece.rate,
-            origin=Origin.LIVE,
-            version=Call.version + 1,
-            last_audio_at=_clock(),
-            lease_until=_clock() + lease,
-        )
+        .values(owner=None, lease_until=None, gate_heard=Call.gate)
     )
 
 
-async def _explain_refusal(session: AsyncSession, claim: Claim, piece: NewPiece) -> None:
-    """Return if this very piece was accepted before: the answer to its commit had been lost."""
-    stored = await session.get(Piece, (claim.call_id, piece.seq))
-    if stored is not None and stored.epoch == claim.epoch:
-        return
-    call = await session.get_one(Call, claim.call_id, populate_existing=True)
-    if call.state != CallState.LIVE:
-        raise CallClosed(call.state)
-    raise Fenced
+async def calls_of(session: AsyncSession, client_id: UUID, external_id: str, limit: int) -> list[Call]:
+    """The client's calls that its phone system calls so, the newest first."""
+    query = (
+        select(Call)
+        .where(col(Call.client_id) == client_id, col(Call.external_id) == external_id)
+        .order_by(col(Call.started_at).desc())
+        .limit(limit)
+    )
+    return list((await session.exec(query)).all())
+
+
+async def live_call_of(session: AsyncSession, client_id: UUID, external_id: str) -> Call | None:
+    """The client's newest live call that its phone system calls so."""
+    query = (
+        select(Call)
+        .where(
+            col(Call.client_id) == client_id,
+            col(Call.external_id) == external_id,
+            col(Call.state) == CallState.LIVE,
+            col(Call.end_asked_at).is_(None),
+        )
+        .order_by(col(Call.started_at).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
+async def unsettled(connection: AsyncConnection) -> Sequence[Unsettled]:
+    """How many calls have no final state, by state, and how long the stillest of them has been still."""
+    age = func.max(clock() - col(Call.last_audio_at))
+    query = sa_select(col(Call.state), func.count(), age).where(col(Call.settled_at).is_(None))
+    rows = await connection.execute(query.group_by(Call.state))
+    return [Unsettled(*row) for row in rows]
 
 
 async def begin_sealing(session: AsyncSession, call: Call, ended_at: datetime) -> None:
@@ -189,8 +181,9 @@ async def next_idle(session: AsyncSession, idle: timedelta) -> Call | None:
         select(Call)
         .where(
             col(Call.state) == CallState.LIVE,
-            col(Call.last_audio_at) < _clock() - idle,
-            or_(col(Call.lease_until).is_(None), col(Call.lease_until) < _clock()),
+            col(Call.last_audio_at) < clock() - idle,
+            or_(col(Call.lease_until).is_(None), col(Call.lease_until) < clock()),
+            ~has_open_upload(),
         )
         .order_by(col(Call.last_audio_at))
         .limit(1)
@@ -199,13 +192,29 @@ async def next_idle(session: AsyncSession, idle: timedelta) -> Call | None:
     return (await session.exec(query)).one_or_none()
 
 
+async def next_to_end(session: AsyncSession) -> Call | None:
+    """A live call, locked, whose end was asked for and that nobody holds any more."""
+    query = (
+        select(Call)
+        .where(
+            col(Call.state) == CallState.LIVE,
+            col(Call.end_asked_at).is_not(None),
+            or_(col(Call.lease_until).is_(None), col(Call.lease_until) < clock()),
+        )
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
 async def next_to_seal(session: AsyncSession) -> Call | None:
-    """A call, locked, that waits to be sealed, or whose sealer let its lease run out."""
+    """A streamed call, locked, that waits to be sealed, or whose sealer let its lease run out."""
     query = (
         select(Call)
         .where(
             col(Call.state) == CallState.SEALING,
-            or_(col(Call.lease_until).is_(None), col(Call.lease_until) < _clock()),
+            col(Call.origin).is_distinct_from(Origin.UPLOAD),
+            or_(col(Call.lease_until).is_(None), col(Call.lease_until) < clock()),
         )
         .order_by(col(Call.last_audio_at))
         .limit(1)
@@ -232,7 +241,7 @@ async def release(session: AsyncSession, claim: Claim, retry_after: timedelta, *
         )
         .values(
             owner=None,
-            lease_until=_clock() + retry_after,
+            lease_until=clock() + retry_after,
             seal_attempts=Call.seal_attempts if counts else Call.seal_attempts - 1,
         )
     )
@@ -259,4 +268,4 @@ async def mark_cleaned(session: AsyncSession, call: Call) -> None:
     """The temporary objects are gone; the rows that named them go too, unless the call failed."""
     if call.state != CallState.FAILED:
         await session.exec(delete(Piece).where(col(Piece.call_id) == call.id))
-    await session.exec(update(Call).where(col(Call.id) == call.id).values(cleaned_at=_clock()))
+    await session.exec(update(Call).where(col(Call.id) == call.id).values(cleaned_at=clock()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from otokura.ingest.assembly import Assembly
+from otokura.ingest.call_keys import CallKey
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState, Origin, Piece
 from otokura.ingest.objects import discard, recording_name
@@ -53,7 +56,7 @@ class Sealer:
             Unavailable: the database is away.
         """
         async with self._state.database.session() as session:
-            call = await next_to_seal(session)
+            call = await self._next(session)
             if call is None:
                 return False
             call.seal_attempts += 1
@@ -78,23 +81,31 @@ class Sealer:
             log.exception("sealing.failed", call_id=str(call.id), attempt=call.seal_attempts)
             await self._release(claim, RETRY_AFTER * call.seal_attempts, counts=True)
 
+    async def _next(self, session: AsyncSession) -> Call | None:
+        return await next_to_seal(session)
+
     async def _outcome(
         self, call: Call, claim: Claim, timeline: list[Piece]
     ) -> tuple[Audio | Empty | Failed, list[int]]:
-        if all(piece.object_name is None for piece in timeline):
+        if self._is_empty(timeline):
             return Empty(), []
         if call.seal_attempts > self._state.settings.seal_attempts:
-            return Failed("Sealing did not succeed; the segments are kept."), []
+            return Failed("Sealing did not succeed; what was accepted is kept."), []
         try:
             key = await self._state.keys.open(call)
         except (IntegrityError, NotFound) as error:
             log.exception("sealing.key-refused", call_id=str(call.id), reason=error.code)
-            return Failed("The call's key cannot be opened; the segments are kept."), []
-        return await self._assemble(call, claim, Assembly(self._state, call, key, timeline))
+            return Failed("The call's key cannot be opened; what was accepted is kept."), []
+        return await self._make(call, claim, key, timeline)
 
-    async def _assemble(
-        self, call: Call, claim: Claim, assembly: Assembly
+    def _is_empty(self, timeline: list[Piece]) -> bool:
+        return all(piece.object_name is None for piece in timeline)
+
+    async def _make(
+        self, call: Call, claim: Claim, key: CallKey, timeline: list[Piece]
     ) -> tuple[Audio | Failed, list[int]]:
+        """The recording, made of the timeline's pieces."""
+        assembly = Assembly(self._state, call, key, timeline)
         stored = await assembly.write(self._name(call, claim))
         if assembly.lost and call.seal_attempts < LOST_AFTER_ATTEMPTS:
             raise UnreadableSegmentsError(f"{len(assembly.lost)} segments cannot be read now")

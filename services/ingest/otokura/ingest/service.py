@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
+from otokura.ingest.audio_format import StreamFormat
 from otokura.ingest.errors import (
     CallClosed,
     ChannelsDiffer,
     NoticeNeeded,
+    NotYetBegun,
+    PurposeNeeded,
     RateChanged,
     UnknownPurpose,
     WrongOrigin,
 )
 from otokura.ingest.models import Call, CallState, Origin
 from otokura.ingest.timeline import milliseconds
-from otokura.ingest.wire import StreamFormat
-from otokura.shared.events import CallStarted, Channel, Direction, Notice, TenantSettings
-from otokura.shared.manifest import Gap, Manifest, StoredObject
+from otokura.shared.events import CallEnded, CallStarted, Channel, Direction, Notice, TenantSettings
+from otokura.shared.manifest import Gap, GapReason, Manifest, StoredObject
 
 Outcome = Literal["sealed", "failed", "empty"]
+CLOCKS_APART = timedelta(minutes=5)
+"""A phone system's clock may be ahead of ours by so much."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,32 @@ def check_purposes(asked: list[str], settings: TenantSettings) -> None:
 
     Raises:
         UnknownPurpose: names those that are not.
+        PurposeNeeded: there is none, and the tenant demands one.
     """
     known = [purpose.name for purpose in settings.purposes]
+    if settings.require_purpose and not asked:
+        raise PurposeNeeded(known)
     unknown = [name for name in asked if name not in known]
     if unknown:
         raise UnknownPurpose(unknown, known)
 
 
+def began(stated_at: datetime | None, moment: datetime) -> datetime:
+    """When a call began, to the best of both clocks.
+
+    Raises:
+        NotYetBegun: the phone system says that it begins in the future.
+    """
+    if stated_at is None:
+        return moment
+    if stated_at > moment + CLOCKS_APART:
+        raise NotYetBegun
+    return min(stated_at, moment).astimezone(UTC)
+
+
 def stated(notice: Notice, moment: datetime) -> Notice:
     """The notice as it is kept: one that was given has a time."""
-    at = None if notice.given == "none" else notice.at or moment
+    at = None if notice.given == "none" else (notice.at or moment).astimezone(UTC)
     return Notice(given=notice.given, at=at, version=notice.version)
 
 
@@ -60,8 +80,8 @@ def check_live(call: Call) -> None:
     Raises:
         CallClosed: it has.
     """
-    if call.state != CallState.LIVE:
-        raise CallClosed(call.state)
+    if call.state != CallState.LIVE or call.end_asked_at is not None:
+        raise CallClosed("ending" if call.state == CallState.LIVE else call.state)
 
 
 def check_open(call: Call, settings: TenantSettings) -> None:
@@ -72,21 +92,28 @@ def check_open(call: Call, settings: TenantSettings) -> None:
         NoticeNeeded: the tenant demands a notice, and none was given.
     """
     check_live(call)
-    if settings.require_notice and Notice.model_validate(call.notice).given == "none":
+    if withheld(False, call.notice, settings) == "unannounced":
         raise NoticeNeeded(call.id)
 
 
-def check_stream(call: Call, wanted: StreamFormat, settings: TenantSettings) -> None:
+def check_stream(call: Call, wanted: StreamFormat) -> None:
     """Whether the call may be streamed in this format.
 
     Raises:
         OtokuraError: one that says what to change.
     """
-    check_open(call, settings)
+    check_live(call)
     if wanted.channels != len(call.channels):
         raise ChannelsDiffer(len(call.channels), wanted.channels)
     if call.sample_rate is not None and call.sample_rate != wanted.rate:
         raise RateChanged(call.sample_rate, wanted.rate)
+
+
+def withheld(paused: bool, notice: dict[str, Any], settings: TenantSettings) -> GapReason | None:
+    """Why nothing may be recorded of a live call now; None: it may."""
+    if settings.require_notice and Notice.model_validate(notice).given == "none":
+        return "unannounced"
+    return "paused" if paused else None
 
 
 def check_upload(call: Call, settings: TenantSettings) -> None:
@@ -120,6 +147,11 @@ def started_event(call: Call) -> CallStarted:
     )
 
 
+def ended_event(call: Call, ended_at: datetime) -> CallEnded:
+    """That no more audio will come."""
+    return CallEnded(call_id=call.id, tenant_id=call.tenant_id, version=call.version, ended_at=ended_at)
+
+
 def build_manifest(call: Call, audio: Audio, ended_at: datetime) -> Manifest:
     """The manifest of a call's recording."""
     return Manifest(
@@ -133,6 +165,7 @@ def build_manifest(call: Call, audio: Audio, ended_at: datetime) -> Manifest:
         samples=audio.samples,
         duration_ms=milliseconds(audio.samples, audio.sample_rate),
         gaps=audio.gaps,
+        drift=call.drift or [],
         notice=Notice.model_validate(call.notice),
         purposes=call.purposes,
         language=call.language,

@@ -7,16 +7,17 @@ work: however many instances tried, one call settles once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from otokura.ingest.instruments import SETTLED_CALLS
-from otokura.ingest.models import Call, CallState
+from otokura.ingest.models import Call, CallState, Origin
 from otokura.ingest.repository import Claim, lock_claimed, now
-from otokura.ingest.service import Audio, Outcome, build_manifest
+from otokura.ingest.service import Audio, Outcome, build_manifest, ended_event
 from otokura.ingest.state import State
+from otokura.ingest.webhooks.announcing import announce_settled
 from otokura.shared.audit import Action, AuditDraft
-from otokura.shared.events import CallEnded, CallSettled, EventData, RecordingSealed
+from otokura.shared.events import CallSettled, EventData, RecordingSealed
 from otokura.shared.manifest import Manifest
 from otokura.shared.outbox import publish, publish_audit
 
@@ -52,20 +53,30 @@ async def settle(
     async with state.database.session() as session:
         call = await lock_claimed(session, claim, expected)
         moment = await now(session)
-        ends_now = call.ended_at is None
+        # A resumable upload closed the call before its file told when the call itself had ended.
+        ends_now = call.ended_at is None or call.origin == Origin.UPLOAD
         call.version += 1
-        call.ended_at = call.ended_at or moment
+        call.ended_at = _ended_at(call, outcome, moment)
         call.settled_at, call.owner, call.lease_until = moment, None, None
         news, entry = _conclude(call, outcome, moment, lost)
         await session.flush()
         if ends_now:
-            await publish(session, ended_event(call, moment))
+            await publish(session, ended_event(call, call.ended_at))
         for event in news:
             await publish(session, event)
         await publish_audit(session, entry)
+        await announce_settled(session, call)
     SETTLED_CALLS.labels(call.state).inc()
     state.to_clean.set()
+    state.to_deliver.set()
     return call
+
+
+def _ended_at(call: Call, outcome: Audio | Failed | Empty, moment: datetime) -> datetime:
+    """A file says how long the call was: so one that is uploaded later still ended when it did."""
+    if isinstance(outcome, Audio) and outcome.origin == Origin.UPLOAD:
+        return min(moment, call.started_at + timedelta(seconds=outcome.samples / outcome.sample_rate))
+    return call.ended_at or moment
 
 
 def _conclude(
@@ -104,11 +115,6 @@ def _seal(
         "lost_segments": lost,
     }
     return [sealed, _settled_event(call, "sealed", moment)], _entry(call, Action.RECORDING_SEALED, detail)
-
-
-def ended_event(call: Call, ended_at: datetime) -> CallEnded:
-    """That no more audio will come."""
-    return CallEnded(call_id=call.id, tenant_id=call.tenant_id, version=call.version, ended_at=ended_at)
 
 
 def _settled_event(call: Call, outcome: Outcome, moment: datetime) -> CallSettled:

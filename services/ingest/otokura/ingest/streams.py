@@ -8,79 +8,43 @@ stream still holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
-from contextlib import contextmanager
-from enum import Enum
-from typing import TypeVar
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
-T = TypeVar("T")
+from otokura.ingest.live import Live, Request
+from otokura.shared.errors import OtokuraError, Unavailable
+from otokura.shared.logs import get_logger
+
+log = get_logger(__name__)
 
 FINISH_SECONDS = 5.0
-
-
-class Request(Enum):
-    """What the rest of the process may ask of an open stream."""
-
-    FINISH = "finish"
-    YIELD = "yield"
-
-
-class OpenStream:
-    """One connection: asked from outside, done when it has stored what it held."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.asked: Request | None = None
-        self.done = asyncio.Event()
-        self._waiting: asyncio.Timeout | None = None
-
-    def ask(self, request: Request) -> None:
-        """Ask once; the first request stands. The connection's `wait` ends."""
-        if self.asked is None:
-            self.asked = request
-            if self._waiting is not None:
-                self._waiting.reschedule(asyncio.get_running_loop().time())
-
-    async def wait(self, message: Awaitable[T], deadline: float | None) -> T | None:
-        """The message, or None when the deadline passes or somebody asks something before it comes.
-
-        A message that has arrived goes before what is asked, so that nothing received is lost to a request.
-        Fifty messages a second come on each stream: so no task is made for one, and no second future waited
-        for, but the one wait is cut short.
-
-        Args:
-            message: what is waited for; it must lose nothing when it is cancelled.
-            deadline: on the loop's clock; None is never.
-        """
-        try:
-            async with asyncio.timeout_at(0.0 if self.asked else deadline) as self._waiting:
-                return await message
-        except TimeoutError:
-            return None
-        finally:
-            self._waiting = None
+TICK_SECONDS = 0.5
 
 
 class Streams:
     """The newest open stream of each call."""
 
     def __init__(self) -> None:
-        self._open: dict[UUID, OpenStream] = {}
+        self._open: dict[UUID, Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def of(self, call_id: UUID) -> Live | None:
+        """The call's stream, if it is open here."""
+        return self._open.get(call_id)
 
     @contextmanager
-    def opened(self, call_id: UUID, epoch: int) -> Generator[OpenStream]:
+    def opened(self, call_id: UUID, stream: Live) -> Generator[None]:
         """Register a connection for its life; of two, the one with the older epoch is asked to yield."""
-        stream = OpenStream(epoch)
         other = self._open.get(call_id)
-        if other is not None and other.epoch > epoch:
+        if other is not None and other.epoch > stream.epoch:
             stream.ask(Request.YIELD)
         else:
             if other is not None:
                 other.ask(Request.YIELD)
             self._open[call_id] = stream
         try:
-            yield stream
+            yield
         finally:
             stream.done.set()
             if self._open.get(call_id) is stream:
@@ -88,11 +52,55 @@ class Streams:
 
     async def finish(self, call_id: UUID) -> None:
         """Let the call's stream store what it holds; go on without it after a few seconds."""
+        await self._asked_done(call_id, Request.FINISH)
+
+    async def look_again(self, call_id: UUID | None = None) -> None:
+        """Let the call's stream, or every stream, see what others changed about its call."""
+        streams = list(self._open.values()) if call_id is None else [self._open.get(call_id)]
+        for stream in streams:
+            if stream is not None:
+                try:
+                    await stream.look_again()
+                except Unavailable:
+                    # The next segment is refused until the stream has looked.
+                    log.warning("stream.not-looked-again", call_id=str(stream.call_id))
+                except OtokuraError:
+                    stream.fail()
+
+    def look_again_soon(self, call_id: UUID) -> None:
+        """The same, without waiting for it."""
+        self._soon(self.look_again(call_id))
+
+    def _soon(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def leave(self, call_id: UUID) -> None:
+        """Let an older connection go before a newer takes its call, so that what it holds is stored."""
+        await self._asked_done(call_id, Request.YIELD)
+
+    async def _asked_done(self, call_id: UUID, request: Request) -> None:
         stream = self._open.get(call_id)
         if stream is None:
             return
-        stream.ask(Request.FINISH)
-        try:
-            await asyncio.wait_for(stream.done.wait(), FINISH_SECONDS)
-        except TimeoutError:
-            return
+        stream.ask(request)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await stream.done.wait()
+
+    async def tick(self) -> None:
+        """Wake what waits for time to pass, without end."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for stream in list(self._open.values()):
+                if stream.tick(moment := loop.time()):
+                    self._soon(_tend(stream, moment))  # one that must wait for room holds up no other
+
+
+async def _tend(stream: Live, moment: float) -> None:
+    try:
+        await stream.tend(moment)
+    except OtokuraError:
+        stream.fail()

@@ -11,6 +11,8 @@ from otokura.ingest.models import Call, CallState
 from otokura.ingest.objects import recordings_prefix, segments_prefix
 from otokura.ingest.repository import mark_cleaned, next_idle, uncleaned
 from otokura.ingest.state import State
+from otokura.ingest.uploads.parts import uploads_prefix
+from otokura.ingest.uploads.upkeep import clean_uploads
 from otokura.shared.errors import Unavailable
 from otokura.shared.logs import get_logger
 
@@ -63,6 +65,7 @@ async def clean_settled(state: State) -> None:
         try:
             while await clean_batch(state):
                 continue
+            await clean_uploads(state)
         except Unavailable as away:
             log.warning("cleaning.postponed", reason=away.code)
         await signal_or(state.to_clean, CLEAN_LOOK_SECONDS)
@@ -78,11 +81,11 @@ async def clean_batch(state: State) -> bool:
 
 
 async def _clean(state: State, call: Call) -> None:
-    """A failed call keeps its segments: they are all there is of it."""
+    """A failed call keeps its segments and parts: they are all there is of it."""
     keep = call.manifest["recording"]["name"] if call.manifest else None
     prefixes = [recordings_prefix(call.tenant_id, call.id)]
     if call.state != CallState.FAILED:
-        prefixes.append(segments_prefix(call.tenant_id, call.id))
+        prefixes += [segments_prefix(call.tenant_id, call.id), uploads_prefix(call.tenant_id, call.id)]
     bucket = state.settings.recordings_bucket
     for prefix in prefixes:
         async for item in state.store.list(bucket, prefix):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -14,6 +14,11 @@ from otokura.shared.events import Channel, Direction, Notice
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Number = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+NoticeVersion = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+NoticeTime = Annotated[
+    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
+"""Far enough from the ends of the calendar for every time zone."""
 PurposeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
 
@@ -21,7 +26,8 @@ class NoticeInput(Notice):
     """The notice as a vendor states it; a time needs its zone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    at: AwareDatetime | None = None
+    at: NoticeTime | None = None
+    version: NoticeVersion | None = None
 
 
 class ChannelInput(Channel):
@@ -62,6 +68,8 @@ class StartCall(BaseModel):
     purposes: list[PurposeName] = Field(default_factory=list[str], max_length=20)
     """Of those that the tenant disclosed."""
     language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
+    started_at: AwareDatetime | None = None
+    """When the call began, if that is past: for recordings of old calls. Now, if it is not said."""
 
 
 class RecordingView(BaseModel):
@@ -81,6 +89,10 @@ class CallView(BaseModel):
     id: UUID
     external_id: str
     state: CallState
+    paused: bool
+    """Whether recording is paused: what comes now becomes a gap."""
+    ending: bool
+    """Whether the call's end waits for audio that is not accepted yet."""
     direction: Direction
     agent_id: str | None
     channels: list[Channel]
@@ -103,6 +115,8 @@ class CallView(BaseModel):
             id=call.id,
             external_id=call.external_id,
             state=CallState(call.state),
+            paused=call.paused,
+            ending=call.state == CallState.LIVE and call.end_asked_at is not None,
             direction=Direction(call.direction),
             agent_id=call.agent_id,
             channels=[Channel.model_validate(channel) for channel in call.channels],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from otokura.ingest.audio_format import Encoding, StreamFormat
+from otokura.ingest.dialects.raw_messages import End, GapMessage, parse_format, parse_message
 from otokura.ingest.errors import MalformedAudio, MalformedMessage
-from otokura.ingest.wire import Encoding, End, GapMessage, StreamFormat, parse_format, parse_message
 from otokura.shared.errors import BadRequest
 
 GOOD = {"encoding": "mulaw", "rate": "8000", "channels": "2"}
