@@ -12,13 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from otokura.cli.api.http import ApiError
+from otokura.cli.calls import reach
 from otokura.cli.calls.live import StreamError
+from otokura.cli.calls.replay_command import replay
 from otokura.cli.calls.vendor import NewCall, Vendor
 from otokura.cli.calls.wav import WavError, read_wav
 from otokura.cli.demo.tenant import AGENT_ID
-from otokura.cli.target import DEFAULT_FOLDER, DataFolder, running_target
+from otokura.cli.imports.command import import_calls
+from otokura.cli.target import DEFAULT_FOLDER, DataFolder
 
 app = typer.Typer(help="Send calls.", no_args_is_help=True)
+app.command()(replay)
+app.command("import")(import_calls)
 _ROLES = {1: ("mixed",), 2: ("agent", "customer")}
 
 
@@ -57,17 +62,12 @@ def send(  # noqa: PLR0913 - one argument for each option
     ] = None,
     language: Annotated[str | None, typer.Option(help="ja, en, …; recognised if not given.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="What callers were told; several times.")] = None,
-    url: Annotated[
-        str | None, typer.Option(help="The address of ingest; the local one if not given.")
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(envvar="OTOKURA_API_KEY", help="The vendor's key; the local one if not given."),
-    ] = None,
+    url: reach.IngestUrl = None,
+    api_key: reach.VendorKey = None,
     data: DataFolder = DEFAULT_FOLDER,
 ) -> None:
     """Send recordings of calls, with progress; prints the id of each call."""
-    vendor = _vendor(url, api_key, data)
+    vendor = reach.vendor(url, api_key, data)
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
@@ -119,11 +119,3 @@ def _roles(given: str | None, path: Path) -> tuple[str, ...]:
         return _ROLES[read_wav(path).channels]
     except WavError as error:
         raise WavError(f"{error}: say who is on its channels (--channels agent,customer or mixed)") from None
-
-
-def _vendor(url: str | None, api_key: str | None, data: Path) -> Vendor:
-    if url is not None and api_key is not None:
-        return Vendor(url, api_key)
-    target = running_target(data)
-    key = api_key or target.credentials.principals["vendor"].api_key
-    return Vendor(url or target.stack.urls["ingest"], str(key))

@@ -86,6 +86,18 @@ class Vendor:
         """Nothing more comes."""
         self._api.request("POST", f"/v1/calls/{call_id}/end")
 
+    def find(self, external_id: str) -> list[dict[str, Any]]:
+        """The calls that the phone system knows by this id, the newest first."""
+        found = self._api.json("GET", "/v1/calls", params={"external_id": external_id})
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    def audiosocket(self, call_id: str, channel: int = 0) -> dict[str, Any]:
+        """A UUID for a channel of the call, and the address to which to stream it."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        where = f"/v1/calls/{call_id}/audiosocket"
+        return self._api.json("POST", where, json={"channel": channel}, headers=headers)
+
     def call(self, call_id: str) -> dict[str, Any]:
         """The call as it stands."""
         return self._api.json("GET", f"/v1/calls/{call_id}")

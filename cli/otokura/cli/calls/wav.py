@@ -14,6 +14,7 @@ _ENCODINGS = {(1, 16): "pcm_s16le", (6, 8): "alaw", (7, 8): "mulaw"}
 _RATES = (8000, 16000)
 _EXTENSIBLE = 0xFFFE
 _HEADER = struct.Struct("<HHIIHH")
+_CHUNK = struct.Struct("<4sI")
 _SUBFORMAT_AT = 24
 MAX_CHANNELS = 2
 
@@ -74,6 +75,21 @@ def read_wav(path: Path) -> Wav:
             else:
                 file.seek(size + size % 2, 1)
     raise WavError(f"{path} has no samples")
+
+
+def channels_of(path: Path) -> int | None:
+    """How many channels a WAV file of any encoding says it has; None where it does not say, or is none."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] not in {b"RIFF", b"RF64"} or head[8:] != b"WAVE":
+            return None
+        while len(header := file.read(8)) == _CHUNK.size:
+            name, size = _CHUNK.unpack(header)
+            if name == b"fmt ":
+                body = file.read(_HEADER.size)
+                return int(_HEADER.unpack(body)[1]) if len(body) == _HEADER.size else None
+            file.seek(size + size % 2, 1)
+    return None
 
 
 def _format(path: Path, body: bytes) -> tuple[str, int, int]:

@@ -1,0 +1,1 @@
+"""What a vendor registers about its phone system, so that a dialect can start calls by itself."""

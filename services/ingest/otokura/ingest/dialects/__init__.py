@@ -1,0 +1,1 @@
+"""How each phone system speaks: one adapter a dialect, all over `otokura.ingest.live`."""

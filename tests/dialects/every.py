@@ -1,0 +1,22 @@
+"""Every dialect that ingest speaks."""
+
+from __future__ import annotations
+
+from dialects.audiohook import AudioHook, AudioHookLinear
+from dialects.audiosocket import AudioSocket, AudioSocketWide
+from dialects.continuous import Asterisk, AsteriskPlain, Jambonz
+from dialects.dialect import Dialect
+from dialects.media_streams import Telnyx, TelnyxLinear, Twilio
+
+EVERY: tuple[Dialect, ...] = (
+    Twilio(),
+    Telnyx(),
+    TelnyxLinear(),
+    Asterisk(),
+    AsteriskPlain(),
+    Jambonz(),
+    AudioSocket(),
+    AudioSocketWide(),
+    AudioHook(),
+    AudioHookLinear(),
+)
