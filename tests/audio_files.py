@@ -1,4 +1,4 @@
-"""Audio files for uploads, made by other hands than ours: the standard library's and FFmpeg's."""
+"""Audio files for uploads, by other hands than ours: the standard library's, FFmpeg's, libsndfile's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import cast
 
 import av
 import numpy as np
+import soundfile  # type: ignore[import-untyped]
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
@@ -35,6 +36,14 @@ def encoded(pcm: bytes, rate: int, channels: int, container: str, codec: str) ->
         frame.sample_rate = rate
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def by_libsndfile(pcm: bytes, rate: int, channels: int, container: str, encoding: str) -> bytes:
+    """The samples as libsndfile writes them, in its names: FFmpeg has no encoder of GSM 6.10 for one."""
+    file = io.BytesIO()
+    samples = np.frombuffer(pcm, "<i2").reshape(-1, channels)
+    soundfile.write(file, samples, rate, format=container, subtype=encoding)
     return file.getvalue()
 
 

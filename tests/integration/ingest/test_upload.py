@@ -158,6 +158,16 @@ async def test_a_sealed_call_takes_no_second_file(client: httpx.AsyncClient, ing
     assert (await ingest.recording(call["id"]))[1] == WAV
 
 
+async def taken(ingest: IngestService, call_id: str) -> None:
+    """Wait until an upload has the call."""
+    query = "SELECT 1 FROM calls WHERE id = CAST(:id AS uuid) AND owner IS NOT NULL"
+    async with asyncio.timeout(30):
+        while True:
+            if await ingest.query(query, id=call_id):
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_an_upload_that_breaks_off_leaves_nothing(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
 ) -> None:
@@ -167,10 +177,12 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     head = f"PUT /v1/calls/{call['id']}/audio HTTP/1.1\r\nHost: x\r\nX-API-Key: {credentials.api_key}\r\n"
     writer.write(head.encode() + f"Content-Length: {len(WAV)}\r\n\r\n".encode() + WAV[:50_000])
     await writer.drain()
+    await taken(ingest, call["id"])  # before it has the call, it would take it from the next one
     writer.write_eof()
     await reader.read()
     writer.close()
-    assert (await upload(client, call, WAV)).status_code == 201
+    answer = await upload(client, call, WAV)
+    assert answer.status_code == 201, answer.text
     assert (await settled(client, call["id"]))["state"] == "sealed"
     names = await ingest.objects(f"recordings/{credentials.tenant_id}/{call['id']}/")
     manifest, _ = await ingest.recording(call["id"])
@@ -182,16 +194,17 @@ async def test_of_two_uploads_at_once_the_newer_wins(
 ) -> None:
     """The older is fenced however far it got: one call has one recording."""
     call = await start_call(client)
-    started, release = asyncio.Event(), asyncio.Event()
+    release = asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
         yield WAV[:1000]
-        started.set()
         await release.wait()
         yield WAV[1000:]
 
+    query = "SELECT epoch FROM calls WHERE id = CAST(:id AS uuid)"
+    before = await ingest.query(query, id=call["id"])
     older = asyncio.create_task(client.put(f"/v1/calls/{call['id']}/audio", content=slowly()))
-    await started.wait()
+    await ingest.until_changed(query, before, id=call["id"])
     other = wav(speechlike(1, 16000, 2, 9), 16000, 2)
     assert (await upload(client, call, other)).status_code == 201
     release.set()
