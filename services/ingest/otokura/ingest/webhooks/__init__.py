@@ -1,0 +1,1 @@
+"""Webhooks: telling a vendor's own server what became of its calls."""
