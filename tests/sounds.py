@@ -67,13 +67,16 @@ def texts() -> dict[str, str]:
     return {name.strip(): text.strip() for name, text in pairs}
 
 
+def prompt(name: str) -> NDArray[np.int16]:
+    """One prompt, shape (samples,)."""
+    with wave.open(str(fetch() / f"{name}.wav")) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
 def prompt_call() -> PromptCall:
     """The prompts one after the other, each on its channel, with line noise."""
-    folder, words = fetch(), texts()
-    pieces: list[tuple[int, NDArray[np.int16]]] = []
-    for name, channel in PROMPTS:
-        with wave.open(str(folder / f"{name}.wav")) as file:
-            pieces.append((channel, np.frombuffer(file.readframes(file.getnframes()), "<i2")))
+    pieces = [(channel, prompt(name)) for name, channel in PROMPTS]
+    words = texts()
     pause = round(PAUSE_SECONDS * RATE)
     length = sum(len(samples) + pause for _, samples in pieces) + pause
     call = np.random.default_rng(1).normal(0, 8, (length, 2)).round().astype(np.int16)

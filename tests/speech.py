@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import pytest
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from otokura.transcribe.engine import SAMPLE_RATE, Pcm16
+from otokura.transcribe.options import EngineName, EngineOptions
 from otokura.transcribe.weights import ensure_model
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +27,25 @@ CALLS = ROOT / "examples" / "calls"
 def model_dir() -> Path:
     """Whisper base, put together once for all test runs."""
     return ensure_model(ROOT / ".cache" / "whisper-base")
+
+
+def checkpoint() -> Path:
+    """The same weights for openai-whisper, converted once for all test runs; needs PyTorch."""
+    file = ROOT / ".cache" / "whisper-base-openai" / "base.pt"
+    if not file.exists():
+        # In a process of its own: PyTorch's gigabyte would stay in the tests'.
+        converter = ROOT / "tests" / "openai_checkpoint.py"
+        subprocess.run([sys.executable, converter, model_dir(), file], check=True)
+    return file
+
+
+def engine_options(name: EngineName) -> EngineOptions:
+    """What an engine is started with; skips the test where it is not installed."""
+    if name == "faster-whisper":
+        return EngineOptions(engine=name, model=str(model_dir()), name="whisper-base")
+    if find_spec("whisper") is None:
+        pytest.skip("openai-whisper is not installed: make test-openai")
+    return EngineOptions(engine=name, model=str(checkpoint()), name="whisper-base")
 
 
 def script(name: str) -> dict[str, Any]:

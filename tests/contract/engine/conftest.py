@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 import speech
 from otokura.transcribe.engine import RemoteEngine
 from otokura.transcribe.engine_process import EngineProcess
 
 
-@pytest.fixture(scope="session")
-def model_dir() -> Path:
-    return speech.model_dir()
-
-
-@pytest.fixture(params=["whisper"])
-async def engine(request: pytest.FixtureRequest, model_dir: Path) -> AsyncIterator[RemoteEngine]:
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=["faster-whisper", pytest.param("openai-whisper", marks=pytest.mark.openai)],
+)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[RemoteEngine]:
     """The engine, in a process of its own."""
-    assert request.param == "whisper"
-    process = EngineProcess(model_dir)
+    process = EngineProcess(speech.engine_options(request.param))
     yield process
     await process.close()

@@ -11,6 +11,8 @@ from otokura.transcribe.engine import SAMPLE_RATE, RemoteEngine, Segment
 from otokura.transcribe.turns import merge
 from scoring import character_error_rate, word_error_rate
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ROLES = [ChannelRole.AGENT, ChannelRole.CUSTOMER]
 
 

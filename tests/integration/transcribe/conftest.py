@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +14,8 @@ import servers
 import speech
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory import Directory
+from otokura.shared.kafka import Producer
+from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.keys import LocalKeyProvider, create_keyring
 from otokura.shared.objects import ObjectStore
 from otokura.transcribe.engine import RemoteEngine
@@ -21,6 +24,7 @@ from otokura.transcribe.settings import Settings
 from otokura.transcribe.transcriber import Transcriber
 from otokura.transcribe.worker import Worker
 from recordings import Recordings
+from transcribe_service import TranscribeService
 
 MakeWorker = Callable[..., Worker]
 
@@ -66,6 +70,28 @@ async def engine(model_dir: Path) -> AsyncIterator[EngineProcess]:
     engine = EngineProcess(model_dir)
     yield engine
     await engine.close()
+
+
+@pytest.fixture
+def kafka(kafka_settings: dict[str, object]) -> KafkaSettings:
+    return cast("KafkaSettings", SimpleNamespace(**kafka_settings))
+
+
+@pytest.fixture
+async def service(
+    tmp_path: Path, database_url: str, object_store: servers.ObjectStoreSettings, kafka: KafkaSettings
+) -> AsyncIterator[TranscribeService]:
+    service = TranscribeService(tmp_path, database_url, object_store, kafka, {"OTOKURA_LEASE_SECONDS": "3"})
+    await service.start()
+    yield service
+    service.program.stop()
+
+
+@pytest.fixture
+async def producer(kafka: KafkaSettings) -> AsyncIterator[Producer]:
+    producer = Producer(kafka)
+    yield producer
+    await producer.stop()
 
 
 @dataclass(frozen=True)

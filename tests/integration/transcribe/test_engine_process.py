@@ -15,7 +15,7 @@ import pytest
 import speech
 from otokura.transcribe.engine import SAMPLE_RATE
 from otokura.transcribe.engine_process import EngineProcess
-from otokura.transcribe.errors import EngineFailed
+from otokura.transcribe.errors import EngineAbsent, EngineFailed
 
 LONG = speech.sample_call("en-support")[0]
 SHORT = LONG[: 8 * SAMPLE_RATE]
@@ -92,10 +92,18 @@ async def test_requests_take_turns(engine: EngineProcess) -> None:
     assert engine.starts == 1
 
 
-async def test_a_model_that_cannot_be_loaded_is_an_engine_that_failed(tmp_path: Path) -> None:
+@pytest.mark.guarantee("T53")
+async def test_a_model_that_cannot_be_loaded_is_told_in_words_and_not_tried_without_end(
+    tmp_path: Path,
+) -> None:
     engine = EngineProcess(tmp_path)
-    with pytest.raises(EngineFailed, match="ended without an answer"):
-        await engine.describe()
+    await engine.ready()
+    for _ in range(3):
+        with pytest.raises(EngineAbsent, match=r"cannot load the model .*model\.bin"):
+            await engine.describe()
+    with pytest.raises(EngineAbsent, match="cannot load the model"):
+        await engine.ready()
+    assert engine.starts == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from otokura.shared.database import Database
 from otokura.transcribe import repository
 from otokura.transcribe.errors import LeaseLost
-from otokura.transcribe.models import CallKey, Job, JobState
+from otokura.transcribe.models import CallKey, Job, JobState, Lane
 from otokura.transcribe.repository import LeasedJob
 from recordings import Recordings, SealedCall, enqueue
 
@@ -158,10 +158,12 @@ async def test_the_newest_wrapping_of_a_key_stays(database: Database, call: Seal
         assert (await session.exec(select(col(CallKey.kek_id)))).all() == ["new"]
 
 
-async def test_jobs_are_counted_by_state(database: Database, recordings: Recordings) -> None:
+async def test_jobs_are_counted_by_lane_and_state(database: Database, recordings: Recordings) -> None:
     for _ in range(3):
         await put(database, await recordings.add(b"any bytes"))
     await held(database)
     async with database.session() as session:
-        counts = await repository.counts(session)
-    assert counts == {JobState.QUEUED: 2, JobState.RUNNING: 1, JobState.DONE: 0, JobState.FAILED: 0}
+        depths = await repository.depths(session)
+    found = {(depth.lane, depth.state): depth.jobs for depth in depths if depth.jobs}
+    assert found == {(Lane.FRESH, JobState.QUEUED): 2, (Lane.FRESH, JobState.RUNNING): 1}
+    assert len(depths) == len(Lane) * len(JobState)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 
-import servers
 import speech
+from messaging import eventually
 from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.events import TranscriptCompleted
 from otokura.shared.kafka import Producer, ensure_topics
@@ -27,28 +24,6 @@ pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.ma
 
 ENGLISH = (speech.CALLS / "en-support.wav").read_bytes()
 JAPANESE = (speech.CALLS / "ja-support.wav").read_bytes()
-
-
-@pytest.fixture
-def kafka(kafka_settings: dict[str, object]) -> KafkaSettings:
-    return cast("KafkaSettings", SimpleNamespace(**kafka_settings))
-
-
-@pytest.fixture
-async def service(
-    tmp_path: Path, database_url: str, object_store: servers.ObjectStoreSettings, kafka: KafkaSettings
-) -> AsyncIterator[TranscribeService]:
-    service = TranscribeService(tmp_path, database_url, object_store, kafka, {"OTOKURA_LEASE_SECONDS": "3"})
-    await service.start()
-    yield service
-    service.program.stop()
-
-
-@pytest.fixture
-async def producer(kafka: KafkaSettings) -> AsyncIterator[Producer]:
-    producer = Producer(kafka)
-    yield producer
-    await producer.stop()
 
 
 @pytest.fixture
@@ -120,10 +95,14 @@ async def test_it_is_ready_and_measured(service: TranscribeService) -> None:
                 break
             await asyncio.sleep(0.2)
         assert ready.json()["status"] == "ready"
-        assert set(ready.json()["checks"]) == {"database", "audit", "work"}
-        metrics = (await client.get("/metrics")).text
+        assert set(ready.json()["checks"]) == {"database", "audit", "engine", "work"}
         assert (await client.get("/v1/anything")).status_code == 404
-    assert 'otokura_transcribe_jobs_count{state="queued"} 0.0' in metrics
+
+        async def counted() -> bool:
+            metrics = (await client.get("/metrics")).text
+            return 'otokura_transcribe_jobs_count{lane="fresh",state="queued"} 0.0' in metrics
+
+        await eventually(counted)
 
 
 async def test_it_stops_when_asked(service: TranscribeService) -> None:

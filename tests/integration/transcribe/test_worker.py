@@ -25,6 +25,7 @@ from worker_support import (
     job_of,
     published,
     put,
+    silent_wav,
     work_off,
 )
 
@@ -51,6 +52,11 @@ async def test_a_recording_becomes_an_encrypted_transcript_and_one_event(
     assert (transcript.call_id, transcript.language, transcript.duration_ms) == (call.call_id, "en", 74_095)
     assert transcript.engine.startswith("faster-whisper")
     assert [turn.role for turn in transcript.turns[:2]] == ["agent", "customer"]
+    assert transcript.signals is not None
+    assert transcript.signals.reason is not None
+    assert transcript.signals.reason.label == "defect"
+    assert transcript.summary is not None
+    assert transcript.summary.sentences
 
     assert (event.turns, event.words) == (len(transcript.turns), sum(len(t.words) for t in transcript.turns))
     assert "customer support" not in event.model_dump_json()
@@ -80,7 +86,8 @@ async def test_a_language_that_the_engine_does_not_know_is_found_out(
 
 @pytest.mark.guarantee("T3")
 async def test_an_engine_that_fails_is_asked_again(parts: WorkerParts, recordings: Recordings) -> None:
-    call = await recordings.add(TINY)
+    """One channel, so that an attempt asks the engine once."""
+    call = await recordings.add(silent_wav(1, channels=1), channels=1)
     await put(parts.database, call)
     worker = parts.worker(Scripted(EngineFailed(), RuntimeError("defect")))
     await work_off(worker, parts.database)

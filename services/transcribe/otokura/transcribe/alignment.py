@@ -16,10 +16,16 @@ from otokura.transcribe.engine import HeardWord
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Where the voice detection found speech, in ms."""
+    """Where the voice detection found speech, in ms; `voice` is its mean probability there."""
 
     start_ms: int
     end_ms: int
+    voice: float = 1.0
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it is."""
+        return self.end_ms - self.start_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,15 @@ from otokura.shared.logs import get_logger
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
 from otokura.transcribe import instruments, repository
+from otokura.transcribe.again import repository as again
+from otokura.transcribe.again.service import tell_progress
+from otokura.transcribe.choice import choose
 from otokura.transcribe.engine_process import EngineProcess
 from otokura.transcribe.handlers import GROUP, subscriptions
+from otokura.transcribe.insight.service import Insight
+from otokura.transcribe.live.running import run_live
 from otokura.transcribe.settings import Settings
 from otokura.transcribe.transcriber import Transcriber
-from otokura.transcribe.weights import ensure_model
 from otokura.transcribe.worker import Worker
 
 log = get_logger(__name__)
@@ -45,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Opens everything, runs the background work, closes everything in the opposite order."""
     settings: Settings = app.state.settings
-    await asyncio.to_thread(ensure_model, settings.model_dir)
+    options = await asyncio.to_thread(choose, settings)
     await migrate(settings.database_url, "otokura.transcribe.migrations")
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url, application_name="otokura-transcribe")
@@ -58,29 +62,34 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         writer = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
         await writer.start()
         stack.push_async_callback(writer.stop)
-        worker = _worker(stack, settings, database, store)
+        engine = EngineProcess(options, timeout=settings.window_timeout_seconds)
+        stack.push_async_callback(engine.close)
+        insight = Insight.from_settings(settings)
+        stack.push_async_callback(insight.close)
+        worker = _worker(settings, database, store, engine, insight)
         supervisor = await stack.enter_async_context(Supervisor())
         app.state.readiness.add("database", database.ping)
         app.state.readiness.add("audit", writer.check)
+        app.state.readiness.add("engine", engine.ready)
         app.state.readiness.add("work", supervisor.check)
         supervisor.start("audit-writer", writer.failed)
         supervisor.start("outbox", OutboxRelay(database, events, writer, writer.source).run)
         supervisor.start("consumer", lambda: _consume(settings, database))
-        supervisor.start("job-counts", lambda: _count(database))
+        supervisor.start("house", lambda: _keep_house(database, worker))
         supervisor.start("worker", worker.run)
+        run_live(stack, supervisor, settings, database, options, engine)
         yield
 
 
-def _worker(stack: AsyncExitStack, settings: Settings, database: Database, store: ObjectStore) -> Worker:
-    engine = EngineProcess(
-        settings.model_dir, threads=settings.engine_threads, timeout=settings.window_timeout_seconds
-    )
-    stack.push_async_callback(engine.close)
+def _worker(
+    settings: Settings, database: Database, store: ObjectStore, engine: EngineProcess, insight: Insight
+) -> Worker:
     transcriber = Transcriber(
         store,
         key_provider(settings),
         Directory(database),
         engine,
+        insight=insight,
         bucket=settings.transcripts_bucket,
         window_seconds=settings.window_seconds,
     )
@@ -98,13 +107,18 @@ async def _consume(settings: Settings, database: Database) -> None:
     await Consumer(settings, GROUP, database, subscriptions()).run()
 
 
-async def _count(database: Database) -> None:
-    """Keeps the queue's depth in the metrics."""
+async def _keep_house(database: Database, worker: Worker) -> None:
+    """Keeps the queue's depth in the metrics, says that the worker lives, and how far requests have come."""
     while True:
         try:
             async with database.session() as session:
-                for state, number in (await repository.counts(session)).items():
-                    instruments.JOBS.labels(state).set(number)
+                if worker.models:
+                    await again.say_alive(session, worker.id, worker.models)
+                await tell_progress(session)
+            async with database.session() as session:
+                instruments.show(await repository.depths(session))
+                models = await again.models_at_work(session)
+                instruments.UNSERVED.set(await again.unserved(session, models))
         except Unavailable as error:
             log.warning("jobs not counted", error=error)
         await asyncio.sleep(COUNT_SECONDS)

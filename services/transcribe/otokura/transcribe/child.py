@@ -1,4 +1,4 @@
-"""The engine's own process: `python -m otokura.transcribe.child FOLDER THREADS PARENT`.
+"""The engine's own process: `python -m otokura.transcribe.child OPTIONS PARENT`, OPTIONS as JSON.
 
 Takes requests on standard input and answers on standard output (`frames.py`), one at a time. Ends when its
 parent does. Says nothing of what it heard anywhere else.
@@ -10,38 +10,68 @@ import ctypes
 import os
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from otokura.transcribe import frames
-from otokura.transcribe.engine import Engine
-from otokura.transcribe.whisper import WhisperEngine
+from otokura.transcribe.engine import Engine, Pcm16
+from otokura.transcribe.errors import ModelMissing
+from otokura.transcribe.options import EngineOptions
+from otokura.transcribe.pipeline import SpeechEngine
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Loads the model, says that it is ready, and serves."""
-    folder, threads, parent = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    """Loads the model, says that it is ready or why it is not, and serves."""
+    options, parent = EngineOptions.model_validate_json(sys.argv[1]), int(sys.argv[2])
     die_with(parent)
     requests, replies = _take_pipes()
-    engine = WhisperEngine(folder, threads)
+    try:
+        engine = load(options)
+    except ModelMissing as error:
+        _reply(replies, {"missing": error.detail})
+        return
     _reply(replies, {"ready": True})
     while (request := frames.read(requests)) is not None:
         _reply(replies, answer(engine, *request))
 
 
+def load(options: EngineOptions) -> Engine:
+    """The engine, ready to hear.
+
+    Raises:
+        ModelMissing: the model cannot be loaded; the words say what to do.
+    """
+    # One of them alone: each brings libraries that the other does not need.
+    try:
+        if options.engine == "openai-whisper":
+            from otokura.transcribe.original import OriginalWhisper  # noqa: PLC0415
+
+            return SpeechEngine(OriginalWhisper(options))
+        from otokura.transcribe.faster import FasterWhisper  # noqa: PLC0415
+
+        return SpeechEngine(FasterWhisper(options))
+    except ModelMissing:
+        raise
+    except Exception as error:  # noqa: BLE001 - libraries raise anything over a model they cannot load
+        raise ModelMissing(
+            f"{options.engine} cannot load the model {options.name} (device {options.device}, "
+            f"compute type {options.compute_type}): {error}"
+        ) from None
+
+
 def answer(engine: Engine, head: frames.Head, body: bytes) -> frames.Head:
-    """The reply to one request: `{"description": …}`, `{"languages": …}` or `{"segments": …}`."""
+    """The reply to one request: `{"description": …}`, `{"languages": …}` or `{"heard": …}`."""
     if head["do"] == "describe":
         return {"description": engine.describe().model_dump(mode="json")}
-    audio = np.frombuffer(body, np.int16)
     if head["do"] == "languages":
-        return {"languages": engine.languages(audio)}
-    segments = engine.hear(audio, head["language"], head["vocabulary"])
-    return {"segments": [segment.model_dump() for segment in segments]}
+        return {"languages": engine.languages(np.frombuffer(body, np.int16))}
+    audios = list(_cut(np.frombuffer(body, np.int16), head["samples"]))
+    heard = engine.hear(audios, head["language"], head["vocabulary"])
+    return {"heard": [[segment.model_dump() for segment in segments] for segments in heard]}
 
 
 def die_with(parent: int) -> None:
@@ -50,6 +80,14 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent is gone already")
+
+
+def _cut(samples: Pcm16, lengths: Sequence[int]) -> Iterator[Pcm16]:
+    """The audios that lie one after the other in `samples`."""
+    start = 0
+    for length in lengths:
+        yield samples[start : start + length]
+        start += length
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -18,6 +18,9 @@ SAMPLE_RATE = 16000
 Pcm16 = NDArray[np.int16]
 """One channel at `SAMPLE_RATE`, shape (samples,)."""
 
+Floats = NDArray[np.float32]
+"""The same samples as a model takes them, between -1 and 1."""
+
 
 class HeardWord(BaseModel):
     """A word as the engine spells it, a leading space included where the language writes one."""
@@ -30,10 +33,11 @@ class HeardWord(BaseModel):
 
 
 class Segment(BaseModel):
-    """Up to 30 s of speech that the engine decoded at once, with its own measures of trust.
+    """Words that were spoken without a long pause, with the engine's measures of trust.
 
     `avg_logprob` is the mean log-probability of the tokens, `no_speech_prob` the model's belief that nobody
-    spoke, `compression_ratio` the text's size over its zlib size (a loop of repetitions compresses well).
+    spoke, `compression_ratio` the text's size over its zlib size (a loop of repetitions compresses well):
+    each of the up to 30 s that were decoded at once. `doubtful`: these very words are not to be trusted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +45,7 @@ class Segment(BaseModel):
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
+    doubtful: bool = False
 
 
 class Description(BaseModel):
@@ -63,11 +68,15 @@ class Engine(Protocol):
         """Probability by ISO 639-1 code of the language spoken; empty when nobody speaks."""
         ...
 
-    def hear(self, audio: Pcm16, language: str, vocabulary: Sequence[str] = ()) -> list[Segment]:
-        """What is said in `audio`, in order, with times in ms from its beginning.
+    def hear(
+        self, audios: Sequence[Pcm16], language: str, vocabulary: Sequence[str] = ()
+    ) -> list[list[Segment]]:
+        """What is said in each of `audios`, in order, with times in ms from its beginning.
+
+        Together they are heard sooner than one after the other; none changes what is heard in another.
 
         Args:
-            audio: one channel at `SAMPLE_RATE`.
+            audios: windows of any channels of any calls, at `SAMPLE_RATE`.
             language: one of `Description.languages`.
             vocabulary: names and terms that are likely to be said.
         """
@@ -75,7 +84,10 @@ class Engine(Protocol):
 
 
 class RemoteEngine(Protocol):
-    """An engine that answers later: `Engine` in another process."""
+    """An engine that answers later: `Engine` in another process.
+
+    What is asked at the same time is heard together, and so sooner: ask for all channels at once.
+    """
 
     async def describe(self) -> Description:
         """As `Engine.describe`."""
@@ -86,5 +98,5 @@ class RemoteEngine(Protocol):
         ...
 
     async def hear(self, audio: Pcm16, language: str, vocabulary: Sequence[str] = ()) -> list[Segment]:
-        """As `Engine.hear`."""
+        """As `Engine.hear`, of one window."""
         ...

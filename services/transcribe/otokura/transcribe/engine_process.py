@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from otokura.transcribe import frames
 from otokura.transcribe.engine import Description, Pcm16, Segment
-from otokura.transcribe.errors import EngineFailed
+from otokura.transcribe.errors import EngineAbsent, EngineFailed
+from otokura.transcribe.options import EngineOptions
+from otokura.transcribe.together import Together, Waiting
 
-_SEGMENTS = TypeAdapter(list[Segment])
 _START_SECONDS = 120.0
+# A named model is fetched when the process starts for the first time: gigabytes.
+_FETCH_SECONDS = 3600.0
+# An engine that cannot start is asked again after this many seconds: each time costs a process.
+_PATIENCE_SECONDS = 10.0
 
 
 class EngineProcess:
     """`RemoteEngine` over `otokura.transcribe.child`: one request at a time, others wait their turn.
 
-    The process starts with the first request. When it dies, answers nonsense, takes longer than it may, or
-    the request is cancelled, it is killed; the next request starts a new one.
+    Windows that wait are heard together, whichever channel or call they are from. The process starts with
+    the first request. When it dies, answers nonsense, takes longer than it may, or the request is cancelled,
+    it is killed; the next request starts a new one.
 
     Args:
-        folder: the model.
-        threads: CPU threads that the process may use.
-        timeout: seconds that one request may take.
+        model: what to start it with; a folder stands for faster-whisper with the model in it.
+        threads: CPU threads that the process may use; only with a folder.
+        timeout: seconds that one window may take.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 2, timeout: float = 600.0) -> None:
-        self._folder = folder
-        self._threads = threads
+    def __init__(self, model: Path | EngineOptions, *, threads: int = 2, timeout: float = 600.0) -> None:
+        if isinstance(model, Path):
+            model = EngineOptions(model=str(model), name=model.name, threads=threads)
+        self._options = model
         self._timeout = timeout
         self._process: Process | None = None
         self._description: Description | None = None
         self._turn = asyncio.Lock()
+        self._together = Together(self._hear, self._turn)
+        self._absent: EngineAbsent | None = None
+        self._next_start = 0.0
         self.starts = 0
         """How many processes were started so far."""
 
@@ -48,27 +58,36 @@ class EngineProcess:
         """The process that listens now, if there is one."""
         return self._process.pid if self._process else None
 
+    async def ready(self) -> None:
+        """For the readiness of the service.
+
+        Raises:
+            EngineAbsent: the process did not start the last time; the words say why.
+        """
+        if self._absent is not None:
+            raise EngineAbsent(self._absent.detail)
+
     async def describe(self) -> Description:
-        """As `RemoteEngine.describe`; the first time it starts the process."""
+        """As `RemoteEngine.describe`; the first time it starts the process.
+
+        Raises:
+            EngineAbsent: the model cannot be loaded.
+        """
         if self._description is None:
-            reply = await self._ask({"do": "describe"})
+            async with self._turn:
+                reply = await self._ask({"do": "describe"})
             self._description = Description.model_validate(reply["description"])
         return self._description
 
     async def languages(self, audio: Pcm16) -> dict[str, float]:
         """As `RemoteEngine.languages`."""
-        reply = await self._ask({"do": "languages"}, audio)
+        async with self._turn:
+            reply = await self._ask({"do": "languages"}, audio.tobytes())
         return {str(code): float(probability) for code, probability in reply["languages"].items()}
 
     async def hear(self, audio: Pcm16, language: str, vocabulary: Sequence[str] = ()) -> list[Segment]:
         """As `RemoteEngine.hear`."""
-        request = {"do": "hear", "language": language, "vocabulary": list(vocabulary)}
-        reply = await self._ask(request, audio)
-        try:
-            return _SEGMENTS.validate_python(reply["segments"])
-        except ValidationError:
-            # The validation error quotes its input: what was said must not travel with it.
-            raise EngineFailed("The engine's answer is not what an engine answers.") from None
+        return await self._together.hear(Waiting(audio, language, tuple(vocabulary)))
 
     async def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -79,27 +98,48 @@ class EngineProcess:
             process.kill()
         await process.wait()
 
-    async def _ask(self, request: frames.Head, audio: Pcm16 | None = None) -> frames.Head:
-        body = b"" if audio is None else audio.tobytes()
-        async with self._turn:
-            process = await self._started()
-            return await self._exchange(process, frames.pack(request, body), self._timeout)
+    async def _hear(self, windows: Sequence[Waiting]) -> list[Any]:
+        request = {
+            "do": "hear",
+            "language": windows[0].language,
+            "vocabulary": list(windows[0].vocabulary),
+            "samples": [len(window.audio) for window in windows],
+        }
+        body = b"".join(window.audio.tobytes() for window in windows)
+        reply = await self._ask(request, body, windows=len(windows))
+        heard: list[Any] = reply.get("heard", [])
+        if len(heard) != len(windows):
+            raise EngineFailed("The engine's answer is not what an engine answers.")
+        return heard
+
+    async def _ask(self, request: frames.Head, body: bytes = b"", *, windows: int = 1) -> frames.Head:
+        process = await self._started()
+        return await self._exchange(process, frames.pack(request, body), self._timeout * windows)
 
     async def _started(self) -> Process:
         if self._process is not None and self._process.returncode is None:
             return self._process
         await self.close()
+        if self._absent is not None and time.monotonic() < self._next_start:
+            raise EngineAbsent(self._absent.detail)
         # The libraries that count threads by themselves (OpenMP, OpenBLAS) are told the same number.
-        environment = {**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"}
+        threads = str(self._options.threads)
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "otokura.transcribe.child"),
-            *(str(self._folder), str(self._threads), str(os.getpid())),
+            *(self._options.model_dump_json(), str(os.getpid())),
             stdin=PIPE,
             stdout=PIPE,
             env=environment,
         )
         self.starts += 1
-        await self._exchange(self._process, b"", _START_SECONDS)
+        seconds = _FETCH_SECONDS if self._options.fetched else _START_SECONDS
+        head = await self._exchange(self._process, b"", seconds)
+        self._absent = EngineAbsent(str(head["missing"])) if "missing" in head else None
+        if self._absent is not None:
+            self._next_start = time.monotonic() + _PATIENCE_SECONDS
+            await self.close()
+            raise EngineAbsent(self._absent.detail)
         return self._process
 
     async def _exchange(self, process: Process, message: bytes, seconds: float) -> dict[str, Any]:
@@ -116,9 +156,22 @@ class EngineProcess:
         except TimeoutError:
             raise EngineFailed(f"The engine did not answer in {seconds:g} seconds.") from None
         except (EOFError, OSError, ValueError):
-            raise EngineFailed("The engine's process ended without an answer.") from None
+            raise EngineFailed(
+                f"The engine's process ended without an answer{await _cause(process)}."
+            ) from None
         finally:
             # After a cancellation the answer would meet the next question.
             if not complete:
                 await self.close()
         return head
+
+
+async def _cause(process: Process) -> str:
+    """Why the process ended, as far as its status tells; nothing when it has not ended."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            status = await process.wait()
+        if status == -signal.SIGKILL:
+            return " (it was killed: perhaps the machine, or the container, has too little memory)"
+        return f" (exit status {status})"
+    return ""

@@ -17,6 +17,12 @@ class EngineFailed(OtokuraError):  # noqa: N818
     code, title = "engine-failed", "Speech recognition failed"
 
 
+class EngineAbsent(EngineFailed):
+    """The engine does not even start, as without its model: no recording is to blame."""
+
+    code, title = "engine-absent", "Speech recognition does not start"
+
+
 class LeaseLost(OtokuraError):  # noqa: N818
     """Another worker holds this job now: whatever this one found out does not count."""
 

@@ -11,6 +11,7 @@ from otokura.shared.errors import Poison
 from otokura.shared.events import KeyWrapped, RecordingSealed
 from otokura.shared.manifest import Manifest
 from otokura.transcribe import repository
+from otokura.transcribe.again import handlers as again
 
 GROUP = "otokura-transcribe"
 
@@ -20,6 +21,7 @@ def subscriptions() -> list[Subscription]:
     return [
         Subscription(RecordingSealed, recording_sealed),
         Subscription(KeyWrapped, key_wrapped),
+        *again.subscriptions(),
         *directory.handlers(),
     ]
 

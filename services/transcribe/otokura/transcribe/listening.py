@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Sequence
+import asyncio
+from collections.abc import AsyncIterable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +70,21 @@ class Listener:
             guess = choose_language([await self._engine.languages(window.audio) for _, window in ready])
         if guess is None:
             return
-        for channel, window in ready:
-            for segment in await self._engine.hear(window.audio, guess, self._vocabulary):
+        answers = await _together(
+            [self._engine.hear(window.audio, guess, self._vocabulary) for _, window in ready]
+        )
+        for (channel, window), answer in zip(ready, answers, strict=True):
+            for segment in answer:
                 self._heard[channel].append(shifted(segment, window.start_ms))
                 # Only words prove a language: music that passed for speech does not.
                 self._language = guess
+
+
+async def _together(asked: Sequence[Coroutine[Any, Any, list[Segment]]]) -> list[list[Segment]]:
+    """The answers to what is asked at once, and so heard together; the first error ends all."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in asked]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -6,34 +6,46 @@ job was taken over changes nothing. The database's clock decides when a lease en
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, update
+from sqlalchemy import and_, exists, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from otokura.shared.events import KeyWrapped
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import WrappedDek
 from otokura.shared.manifest import Manifest
 from otokura.transcribe.errors import LeaseLost
-from otokura.transcribe.models import CallKey, Job, JobState
+from otokura.transcribe.models import CallKey, Job, JobState, Lane, Recording
+from otokura.transcribe.service import handicap
 
 
 @dataclass(frozen=True)
 class LeasedJob:
-    """A job that this worker holds; `attempt` starts at 1, the counts are as in `models.Job`."""
+    """A job that this worker holds.
+
+    `attempt` starts at 1, the counts are as in `models.Job`. `version` is the attempt's among all of the
+    recording, `earlier` are those of the job's attempts before.
+    """
 
     lease_id: UUID
+    id: UUID
     manifest: Manifest
     wrapped: WrappedDek
+    version: int
     attempt: int
     failures: int
     takeovers: int
+    earlier: tuple[int, ...] = ()
+    request_id: UUID | None = None
 
     @property
     def call_id(self) -> UUID:
@@ -52,17 +64,27 @@ async def add_job(session: AsyncSession, manifest: Manifest) -> bool:
     Returns:
         Whether it is new.
     """
-    row = {
-        "call_id": manifest.call_id,
-        "tenant_id": manifest.tenant_id,
+    whose = {"call_id": manifest.call_id, "tenant_id": manifest.tenant_id}
+    recording = whose | {
         "manifest": manifest.model_dump(mode="json"),
+        "started_at": manifest.started_at,
+        "last_version": 0,
+    }
+    added = insert(Recording).values(recording).on_conflict_do_nothing().returning(col(Recording.call_id))
+    if (await session.exec(added)).one_or_none() is None:
+        return False
+    job: dict[str, Any] = whose | {
+        "id": manifest.call_id,
+        "lane": Lane.FRESH,
+        "rank": func.clock_timestamp() + handicap(manifest.duration_ms),
         "state": JobState.QUEUED,
         "attempts": 0,
+        "versions": [],
         "failures": 0,
         "takeovers": 0,
     }
-    statement = insert(Job).values(row).on_conflict_do_nothing().returning(col(Job.call_id))
-    return (await session.exec(statement)).one_or_none() is not None
+    await session.exec(insert(Job).values(job))
+    return True
 
 
 async def store_key(session: AsyncSession, event: KeyWrapped) -> None:
@@ -77,44 +99,76 @@ async def store_key(session: AsyncSession, event: KeyWrapped) -> None:
     await (await session.connection()).execute(newer)
 
 
-async def lease(session: AsyncSession, duration: timedelta) -> LeasedJob | None:
-    """Takes the oldest job that is due and has its key, or whose worker let its lease end."""
+async def lease(
+    session: AsyncSession, duration: timedelta, *, models: Sequence[str] = (), prefer: Lane = Lane.FRESH
+) -> LeasedJob | None:
+    """Takes a job that is due and has its key, or whose worker let its lease end.
+
+    Args:
+        session: in whose transaction it is taken.
+        duration: of the lease.
+        models: what the worker's model is called; jobs that ask for another are left to others.
+        prefer: the lane that is looked into first.
+    """
+    for lane in (prefer, *(other for other in Lane if other is not prefer)):
+        found = (await session.exec(_next(lane, models))).one_or_none()
+        if found is not None:
+            return await _take(session, *found, duration)
+    return None
+
+
+def _next(lane: Lane, models: Sequence[str]) -> Select[Job, Recording, CallKey]:
+    """One job a recording at a time, and the first one before any other.
+
+    What is asked of `recordings` is asked again of the row as it is when it is locked, so that two workers
+    never hold two jobs of one recording.
+    """
     due = or_(
         and_(col(Job.state) == JobState.QUEUED, col(Job.not_before) <= func.clock_timestamp()),
         and_(col(Job.state) == JobState.RUNNING, col(Job.lease_until) < func.clock_timestamp()),
     )
-    oldest = (
-        select(Job, CallKey)
+    first = aliased(Job)
+    first_is_over = exists().where(col(first.id) == col(Job.call_id), col(first.finished_at).is_not(None))
+    return (
+        select(Job, Recording, CallKey)
+        .join(Recording, col(Recording.call_id) == col(Job.call_id))
         .join(CallKey, col(CallKey.call_id) == col(Job.call_id))
-        .where(due)
-        .order_by(col(Job.created_at), col(Job.call_id))
+        .where(col(Job.lane) == lane, col(Job.finished_at).is_(None), due)
+        .where(or_(col(Job.model).is_(None), col(Job.model).in_(models)))
+        .where(or_(col(Recording.job_id).is_(None), col(Recording.job_id) == col(Job.id)))
+        .where(or_(col(Job.id) == col(Job.call_id), first_is_over))
+        .order_by(col(Job.rank), col(Job.id))
         .limit(1)
-        .with_for_update(of=Job, skip_locked=True)
+        .with_for_update(of=[Job, Recording], skip_locked=True)
     )
-    found = (await session.exec(oldest)).one_or_none()
-    if found is None:
-        return None
-    job, key = found
+
+
+async def _take(
+    session: AsyncSession, job: Job, recording: Recording, key: CallKey, duration: timedelta
+) -> LeasedJob:
     held = LeasedJob(
         lease_id=uuid7(),
-        manifest=Manifest.model_validate(job.manifest),
+        id=job.id,
+        manifest=Manifest.model_validate(recording.manifest),
         wrapped=WrappedDek(key.kek_id, key.wrapped),
+        version=recording.last_version + 1,
         attempt=job.attempts + 1,
         failures=job.failures,
         takeovers=job.takeovers + (job.state == JobState.RUNNING),
+        earlier=tuple(job.versions),
+        request_id=job.request_id,
     )
-    take = (
-        update(Job)
-        .where(col(Job.call_id) == held.call_id)
-        .values(
-            state=JobState.RUNNING,
-            lease_id=held.lease_id,
-            lease_until=func.clock_timestamp() + duration,
-            attempts=held.attempt,
-            takeovers=held.takeovers,
-        )
-    )
-    await session.exec(take)
+    taken = {
+        "state": JobState.RUNNING,
+        "lease_id": held.lease_id,
+        "lease_until": func.clock_timestamp() + duration,
+        "attempts": held.attempt,
+        "versions": [*held.earlier, held.version],
+        "takeovers": held.takeovers,
+    }
+    await session.exec(update(Job).where(col(Job.id) == held.id).values(taken))
+    holder = {"last_version": held.version, "job_id": held.id}
+    await session.exec(update(Recording).where(col(Recording.call_id) == held.call_id).values(holder))
     return held
 
 
@@ -142,10 +196,13 @@ async def release(session: AsyncSession, job: LeasedJob, wait: timedelta, *, fai
         not_before=func.clock_timestamp() + wait,
         failures=job.failures + failed,
     )
+    await _let_go(session, job)
 
 
-async def finish(session: AsyncSession, job: LeasedJob, *, reason: str | None = None) -> None:
-    """Ends the job for good: done, or failed for `reason`.
+async def finish(
+    session: AsyncSession, job: LeasedJob, *, reason: str | None = None, made_with: str | None = None
+) -> None:
+    """Ends the job for good: done with a model, or failed for `reason`.
 
     Raises:
         LeaseLost: another worker took the job over.
@@ -155,25 +212,46 @@ async def finish(session: AsyncSession, job: LeasedJob, *, reason: str | None = 
         job,
         state=JobState.DONE if reason is None else JobState.FAILED,
         reason=reason,
+        made_with=made_with,
         lease_id=None,
         lease_until=None,
         finished_at=func.clock_timestamp(),
     )
+    await _let_go(session, job)
 
 
 async def _change(session: AsyncSession, job: LeasedJob, **values: Any) -> None:
     statement = (
         update(Job)
-        .where(col(Job.call_id) == job.call_id, col(Job.lease_id) == job.lease_id)
+        .where(col(Job.id) == job.id, col(Job.lease_id) == job.lease_id)
         .values(**values)
-        .returning(col(Job.call_id))
+        .returning(col(Job.id))
     )
     if (await session.exec(statement)).one_or_none() is None:
         raise LeaseLost("Another worker has taken this job over.")
 
 
-async def counts(session: AsyncSession) -> dict[JobState, int]:
-    """How many jobs are in each state."""
-    query = select(col(Job.state), func.count()).group_by(col(Job.state))
-    found = {JobState(state): number for state, number in (await session.exec(query)).all()}
-    return {state: found.get(state, 0) for state in JobState}
+async def _let_go(session: AsyncSession, job: LeasedJob) -> None:
+    mine = col(Recording.call_id) == job.call_id, col(Recording.job_id) == job.id
+    await session.exec(update(Recording).where(*mine).values(job_id=None))
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many jobs of a lane are in a state, and how many seconds ago the oldest of them came."""
+
+    lane: Lane
+    state: JobState
+    jobs: int
+    oldest_seconds: float
+
+
+async def depths(session: AsyncSession) -> list[Depth]:
+    """The queue, by lane and state."""
+    age = func.extract("epoch", func.clock_timestamp() - func.min(col(Job.created_at)))
+    query = select(col(Job.lane), col(Job.state), func.count(), age).group_by(col(Job.lane), col(Job.state))
+    found = {
+        (lane, state): (number, float(oldest))
+        for lane, state, number, oldest in (await session.exec(query)).all()
+    }
+    return [Depth(lane, state, *found.get((lane, state), (0, 0.0))) for lane in Lane for state in JobState]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -26,9 +27,11 @@ from otokura.shared.objects import ObjectStore
 from otokura.shared.sealed_objects import RangeSource, open_recording, seal
 from otokura.shared.transcripts import Transcript
 from otokura.transcribe.engine import SAMPLE_RATE, RemoteEngine
+from otokura.transcribe.insight.service import Insight
 from otokura.transcribe.listening import Heard, Listener
+from otokura.transcribe.redaction import find
 from otokura.transcribe.repository import LeasedJob
-from otokura.transcribe.service import object_name
+from otokura.transcribe.service import names_of, object_name
 from otokura.transcribe.turns import merge
 
 
@@ -40,6 +43,7 @@ class Transcriber:
         keys: unwraps the calls' keys.
         directory: knows the tenants' language and vocabulary.
         engine: who listens.
+        insight: adds what the transcript tells of its call.
         bucket: for transcripts.
         window_seconds: see `otokura.transcribe.settings.Settings`.
     """
@@ -51,6 +55,7 @@ class Transcriber:
         directory: Directory,
         engine: RemoteEngine,
         *,
+        insight: Insight | None = None,
         bucket: str = "transcripts",
         window_seconds: int = 300,
     ) -> None:
@@ -58,6 +63,7 @@ class Transcriber:
         self._keys = keys
         self._directory = directory
         self._engine = engine
+        self._insight = insight or Insight()
         self._bucket = bucket
         self._window_seconds = window_seconds
 
@@ -77,25 +83,40 @@ class Transcriber:
         context = KeyContext(job.tenant_id, job.call_id)
         dek = await self._keys.unwrap(job.wrapped, context, KeyUse.TRANSCRIBE, str(job.lease_id))
         check_commitment(dek, job.call_id, job.manifest.key_commitment)
-        heard = await self._listen(job, open_recording(self._store, job.manifest, dek))
+        settings = await self._settings(job)
+        heard = await self._listen(job, settings, open_recording(self._store, job.manifest, dek))
         engine = await self._engine.describe()
+        turns = merge([channel.role for channel in job.manifest.channels], heard.channels)
         transcript = Transcript(
             call_id=job.call_id,
             language=heard.language,
             engine=engine.name,
             model=engine.model,
             duration_ms=job.manifest.duration_ms,
-            turns=merge([channel.role for channel in job.manifest.channels], heard.channels),
+            turns=turns,
+            # A call of hours has much to search: heartbeats and health checks must not wait for it.
+            redactions=await asyncio.to_thread(find, turns, heard.language, settings.redaction),
         )
+        transcript = await self._insight.added_to(transcript, settings.insight_rules)
         return await self._store_transcript(job, transcript, derive(dek, Kind.TRANSCRIPT, job.call_id))
 
-    async def discard(self, job: LeasedJob, attempt: int) -> None:
-        """Deletes what an attempt wrote, if it wrote anything."""
-        await self._store.delete(self._bucket, object_name(job.tenant_id, job.call_id, attempt))
+    async def models(self) -> tuple[str, ...]:
+        """What the engine's model may be asked for by.
 
-    async def _listen(self, job: LeasedJob, recording: RangeSource) -> Heard:
+        Raises:
+            EngineFailed: the engine does not start.
+        """
+        return names_of((await self._engine.describe()).model)
+
+    async def discard(self, job: LeasedJob, version: int) -> None:
+        """Deletes what an attempt wrote, if it wrote anything."""
+        await self._store.delete(self._bucket, object_name(job.tenant_id, job.call_id, version))
+
+    async def _settings(self, job: LeasedJob) -> TenantSettings:
         tenant = await self._directory.tenant(job.tenant_id)
-        settings = tenant.settings if tenant else TenantSettings()
+        return tenant.settings if tenant else TenantSettings()
+
+    async def _listen(self, job: LeasedJob, settings: TenantSettings, recording: RangeSource) -> Heard:
         known = (await self._engine.describe()).languages
         language = job.manifest.language or settings.language
         listener = Listener(
@@ -112,15 +133,15 @@ class Transcriber:
     async def _store_transcript(
         self, job: LeasedJob, transcript: Transcript, key: bytes
     ) -> TranscriptCompleted:
-        name = object_name(job.tenant_id, job.call_id, job.attempt)
-        binding = associated_data(job.tenant_id, job.call_id, Kind.TRANSCRIPT, version=job.attempt)
+        name = object_name(job.tenant_id, job.call_id, job.version)
+        binding = associated_data(job.tenant_id, job.call_id, Kind.TRANSCRIPT, version=job.version)
         sealed = await seal(
             self._store, self._bucket, name, _once(transcript), key=key, associated_data=binding
         )
         return TranscriptCompleted(
             call_id=job.call_id,
             tenant_id=job.tenant_id,
-            version=job.attempt,
+            version=job.version,
             bucket=self._bucket,
             object=name,
             language=transcript.language,
@@ -133,6 +154,7 @@ class Transcriber:
             engine=transcript.engine,
             model=transcript.model,
             completed_at=datetime.now(UTC),
+            request_id=job.request_id,
         )
 
 

@@ -9,16 +9,12 @@ from itertools import groupby
 from otokura.shared.events import ChannelRole
 from otokura.shared.transcripts import Turn, Word
 from otokura.transcribe.engine import HeardWord, Segment
+from otokura.transcribe.guard import NO_SPEECH, REPETITIVE, UNSURE
 
 PAUSE_MS = 300
 """A breath: where the other may have answered, a channel's words are cut here."""
 LONG_PAUSE_MS = 5000
 """A silence after which a new turn begins even when nobody answered."""
-
-# Whisper's own thresholds for a decoding that is not to be trusted. Such text is marked and kept.
-_UNSURE = -1.0
-_NO_SPEECH = 0.6
-_REPETITIVE = 2.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,12 @@ def _turn(role: ChannelRole, phrases: Sequence[_Phrase]) -> Turn:
         words=[_word(one.word) for one in spoken],
         avg_logprob=logprob,
         no_speech_prob=no_speech,
-        doubtful=logprob < _UNSURE or no_speech > _NO_SPEECH or repetition > _REPETITIVE,
+        doubtful=(
+            any(one.segment.doubtful for one in spoken)
+            or logprob < UNSURE
+            or no_speech > NO_SPEECH
+            or repetition > REPETITIVE
+        ),
     )
 
 

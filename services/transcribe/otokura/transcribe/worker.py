@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 from otokura.shared.audit import Action, AuditDraft
 from otokura.shared.database import Database
+from otokura.shared.dead_letters import Burial
 from otokura.shared.errors import IntegrityError, Unavailable
-from otokura.shared.events import TranscriptCompleted, TranscriptFailed
+from otokura.shared.events import TranscriptCompleted, TranscriptFailed, TranscriptionRetried
+from otokura.shared.ids import uuid7
 from otokura.shared.logs import get_logger
-from otokura.shared.outbox import publish, publish_audit
+from otokura.shared.outbox import publish, publish_audit, publish_dead
 from otokura.transcribe import instruments, repository, service
-from otokura.transcribe.errors import LeaseLost
+from otokura.transcribe.errors import EngineFailed, LeaseLost
+from otokura.transcribe.handlers import GROUP
 from otokura.transcribe.repository import LeasedJob
 from otokura.transcribe.settings import Settings
 from otokura.transcribe.transcriber import Transcriber
@@ -34,13 +37,17 @@ class Worker:
         self._database = database
         self._transcriber = transcriber
         self._settings = settings
+        self._taken = 0
+        self.id = uuid7()
+        self.models: tuple[str, ...] = ()
+        """What the model that this worker has may be asked for by; empty until its engine has started."""
 
     async def run(self) -> None:
         """Works for ever."""
         while True:
             try:
                 worked = await self.step()
-            except Unavailable as error:
+            except (Unavailable, EngineFailed) as error:
                 log.warning("cannot look for jobs", error=error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
@@ -55,9 +62,9 @@ class Worker:
 
         Raises:
             Unavailable: the database cannot be reached, and no job was taken.
+            EngineFailed: the engine does not start, and no job was taken.
         """
-        async with self._database.session() as session:
-            job = await repository.lease(session, self._settings.lease)
+        job = await self._lease()
         if job is None:
             return False
         attempt: asyncio.Task[None] = asyncio.create_task(self._attempt(job), name="attempt")
@@ -75,6 +82,14 @@ class Worker:
             self._report(job, [error for error in outcomes if isinstance(error, Exception)])
         return True
 
+    async def _lease(self) -> LeasedJob | None:
+        self.models = await self._transcriber.models()
+        first = service.lane_first(self._taken, self._settings.again_share)
+        async with self._database.session() as session:
+            job = await repository.lease(session, self._settings.lease, models=self.models, prefer=first)
+        self._taken += job is not None
+        return job
+
     def _report(self, job: LeasedJob, errors: list[Exception]) -> None:
         """What could not be written down is left to the end of the lease; anything else is a defect."""
         for error in errors:
@@ -86,8 +101,8 @@ class Worker:
     async def _discard_earlier(self, job: LeasedJob) -> None:
         """Deletes what earlier attempts may have left: ciphertext that no event names."""
         try:
-            for attempt in range(1, job.attempt):
-                await self._transcriber.discard(job, attempt)
+            for version in job.earlier:
+                await self._transcriber.discard(job, version)
         except Unavailable as error:
             log.warning("earlier attempts not discarded", call_id=str(job.call_id), error=error)
 
@@ -109,7 +124,8 @@ class Worker:
     async def _attempt(self, job: LeasedJob) -> None:
         began = time.monotonic()
         if job.takeovers > self._settings.max_takeovers:
-            await self._give_up(job, "Too many workers died over this recording")
+            why = "Too many workers died over this recording"
+            await self._give_up(job, why, why)
             return
         try:
             event = await self._transcriber.transcribe(job)
@@ -124,7 +140,7 @@ class Worker:
         detail = event.model_dump(include={"object", "plaintext_sha256", "engine", "model", "language"})
         try:
             async with self._database.session() as session:
-                await repository.finish(session, job)
+                await repository.finish(session, job, made_with=event.model)
                 await publish(session, event)
                 await publish_audit(
                     session,
@@ -136,7 +152,7 @@ class Worker:
                     ),
                 )
         except LeaseLost:
-            await self._transcriber.discard(job, job.attempt)
+            await self._transcriber.discard(job, job.version)
             raise
         instruments.ATTEMPTS.labels("transcribed").inc()
         log.info(
@@ -156,13 +172,17 @@ class Worker:
         failed = verdict is service.Verdict.RETRY
         exhausted = failed and job.failures + 1 >= self._settings.max_failures
         if verdict is service.Verdict.GIVE_UP or exhausted:
-            await self._give_up(job, service.reason(error))
+            await self._give_up(job, service.reason(error), service.explain(error))
             return
         instruments.ATTEMPTS.labels("returned").inc()
         async with self._database.session() as session:
             await repository.release(session, job, service.delay(job.attempt), failed=failed)
 
-    async def _give_up(self, job: LeasedJob, reason: str) -> None:
+    async def _give_up(self, job: LeasedJob, reason: str, explanation: str) -> None:
+        """The job has failed, everybody is told, and its dead letter waits for somebody to look into it."""
+        letter = TranscriptionRetried(
+            call_id=job.call_id, tenant_id=job.tenant_id, version=job.version, job_id=job.id
+        )
         async with self._database.session() as session:
             await repository.finish(session, job, reason=reason)
             await publish(
@@ -170,9 +190,12 @@ class Worker:
                 TranscriptFailed(
                     call_id=job.call_id,
                     tenant_id=job.tenant_id,
-                    version=job.attempt,
+                    version=job.version,
                     reason=reason,
                     failed_at=datetime.now(UTC),
+                    request_id=job.request_id,
                 ),
             )
+            burial = Burial(GROUP, f"Call {job.call_id}: {explanation}", job.attempt)
+            await publish_dead(session, letter, burial)
         instruments.ATTEMPTS.labels("given up").inc()

@@ -1,0 +1,47 @@
+"""Stretches of speech become chunks of 20 s, and words find their way back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otokura.transcribe.alignment import AlignedWord, Stretch
+from otokura.transcribe.chunks import LONGEST_MS, Chunk, pack
+
+CHUNK = Chunk(0, (Stretch(1000, 3000), Stretch(10_000, 12_000)))
+
+
+def times(start: int, end: int) -> tuple[int, int]:
+    word = CHUNK.restored(AlignedWord("w", start, end, 0.5))
+    return word.start_ms, word.end_ms
+
+
+def test_words_get_the_audios_times() -> None:
+    assert times(200, 500) == (1200, 1500)
+    assert times(2100, 2400) == (10_100, 10_400)
+
+
+def test_a_words_middle_decides_where_it_is_from() -> None:
+    assert times(1800, 2100) == (2800, 3100)
+    assert times(1900, 2300) == (9900, 10_300)
+
+
+def test_what_lies_behind_the_chunk_belongs_to_its_last_stretch() -> None:
+    assert times(4100, 4200) == (12_100, 12_200)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60_000), st.integers(1, LONGEST_MS)), max_size=30))
+def test_every_stretch_is_in_one_chunk_in_order_and_no_chunk_is_longer_than_20_s(
+    gaps_and_lengths: list[tuple[int, int]],
+) -> None:
+    stretches, clock = [], 0
+    for gap, length in gaps_and_lengths:
+        stretches.append(Stretch(clock + gap, clock + gap + length))
+        clock += gap + length
+    chunks = list(pack(3, stretches))
+    assert [stretch for chunk in chunks for stretch in chunk.stretches] == stretches
+    assert all(0 < chunk.duration_ms <= LONGEST_MS and chunk.audio == 3 for chunk in chunks)
+    neighbours = pairwise(chunks)
+    assert all(one.duration_ms + two.stretches[0].duration_ms > LONGEST_MS for one, two in neighbours)
