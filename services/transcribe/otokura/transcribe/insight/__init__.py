@@ -1,0 +1,1 @@
+"""Insight: signals and a summary of a call, from its redacted transcript."""
