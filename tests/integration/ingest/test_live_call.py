@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from flac_decoding import decoded
 from ingest_service import Credentials, IngestService, settled, start_call
-from otokura.ingest.wire import Encoding, StreamFormat
+from otokura.ingest.audio_format import Encoding, StreamFormat
 from phone_system import end_stream, send_all, speechlike, stream, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
@@ -59,6 +60,23 @@ async def test_g711_is_sealed_as_the_samples_it_stands_for(
     assert decoded(flac, 2) == StreamFormat(encoding, 8000, 2).decode(codes)
 
 
+@pytest.mark.guarantee("A17")
+async def test_what_was_sent_before_a_call_is_ended_is_recorded(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
+) -> None:
+    """Also what still waits at the socket: a slow stream is read in rounds."""
+    pcm = speechlike(0.1, 8000, 2)
+    for _ in range(4):
+        call = await start_call(client)
+        async with stream(ingest.url, call["id"], credentials) as socket:
+            await told(socket)
+            await send_all(socket, pcm[: len(pcm) // 2])
+            await asyncio.sleep(0.02)
+            await send_all(socket, pcm[len(pcm) // 2 :], chunk=320)
+            await client.post(f"/v1/calls/{call['id']}/end")
+        assert (await settled(client, call["id"]))["accepted_samples"] == len(pcm) // 4
+
+
 async def test_gaps_are_told_in_the_manifest_and_silent_in_the_recording(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient
 ) -> None:
@@ -76,7 +94,7 @@ async def test_gaps_are_told_in_the_manifest_and_silent_in_the_recording(
     await settled(client, call["id"])
     manifest, flac = await ingest.recording(call["id"])
     assert decoded(flac, 2) == before + bytes(1500 * 8 * 4) + after
-    assert [gap.model_dump() for gap in manifest.gaps] == [
+    assert [gap.model_dump(exclude_none=True) for gap in manifest.gaps] == [
         {"start_sample": 8000, "samples": 12000, "reason": "paused"}
     ]
 

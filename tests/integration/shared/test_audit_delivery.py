@@ -76,7 +76,7 @@ def assert_no_hole(records: Iterable[ConsumerRecord[Any, Any]], source: str) -> 
 @pytest.mark.guarantee("E7")
 @pytest.mark.guarantee("E8")
 async def test_a_broker_killed_under_load_loses_no_entry_and_makes_no_hole() -> None:
-    with servers.kafka() as kafka:
+    with servers.kafka(lasting=True) as kafka:
         broker = settings_of(kafka)
         acknowledged: list[UUID] = []
         stopping = False

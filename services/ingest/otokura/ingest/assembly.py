@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from otokura.ingest.audio_format import PCM_BYTES, Encoding, StreamFormat
 from otokura.ingest.call_keys import CallKey
 from otokura.ingest.instruments import LOST_SEGMENTS
 from otokura.ingest.models import Call, Piece
 from otokura.ingest.objects import check_bucket
 from otokura.ingest.state import State
 from otokura.ingest.timeline import gaps
-from otokura.ingest.wire import SAMPLE_BYTES
 from otokura.shared.cipher import decrypt
 from otokura.shared.errors import IntegrityError, NotFound
 from otokura.shared.keys import Kind
@@ -45,7 +45,7 @@ class Assembly:
         self._key = key
         self._segment_key = key.of(Kind.SEGMENT)
         self._timeline = timeline
-        self._frame = SAMPLE_BYTES * len(call.channels)
+        self._frame = PCM_BYTES * len(call.channels)
         self._lost: set[int] = set()
         self._read_before = False
 
@@ -117,7 +117,8 @@ class Assembly:
     async def _open(self, piece: Piece) -> bytes:
         bucket = self._state.settings.recordings_bucket
         sealed = await self._state.store.get(bucket, piece.object_name or "")
-        pcm = decrypt(self._segment_key, sealed, self._key.segment_binding(piece.seq, piece.epoch))
-        if len(pcm) != piece.samples * self._frame:
+        data = decrypt(self._segment_key, sealed, self._key.segment_binding(piece.seq, piece.epoch))
+        coded = StreamFormat(Encoding(piece.encoding), self.sample_rate, len(self._call.channels))
+        if len(data) != piece.samples * coded.frame_bytes:
             raise IntegrityError("A segment has another length than its row.")
-        return pcm
+        return coded.decode(data)

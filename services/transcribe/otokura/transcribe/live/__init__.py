@@ -1,0 +1,1 @@
+"""Text of calls while they last: revisable, redacted, and replaced by the transcript of the recording."""

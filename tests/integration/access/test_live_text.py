@@ -1,0 +1,230 @@
+"""A call's text while it lasts: gated and written down like any read, and over when it must be."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from access_audit import run
+from access_calls import started_of
+from access_service import ELSEWHERE, Access, Person, Tenant
+from otokura.shared.cloudevents import encode
+from otokura.shared.events import ChannelRole, KeyWrapped, TranscriptCompleted, TranscriptPartial
+from otokura.shared.ids import uuid7
+from otokura.shared.kafka import Producer
+from otokura.shared.kafka_settings import KafkaSettings
+from otokura.shared.keys import KeyContext, commitment, new_dek
+from otokura.shared.live_text import seal_partial
+from otokura.shared.transcripts import PartialTranscript, PartialTurn
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+QUALITY = {"purpose": "quality"}
+
+
+@dataclass(frozen=True)
+class Live:
+    """A call that lasts, with its key."""
+
+    access: Access
+    tenant: Tenant
+    call_id: UUID
+    dek: bytes
+
+    @property
+    def path(self) -> str:
+        return f"/v1/calls/{self.call_id}/transcript/live"
+
+    def say(self, revision: int, *turns: tuple[int, str, bool], epoch: int = 1, since: int = 0) -> None:
+        """Publishes a partial whose turns are (start, text, final)."""
+        said = [
+            PartialTurn(
+                channel=0, role=ChannelRole.AGENT, start_ms=start, end_ms=start + 500, text=text, final=final
+            )
+            for start, text, final in turns
+        ]
+        partial = PartialTranscript(
+            call_id=self.call_id, epoch=epoch, revision=revision, final_through_ms=0, turns=said
+        )
+        run(self._send(seal_partial(self.dek, self.tenant.id, partial, language="ja", since=since)))
+
+    async def _send(self, event: TranscriptPartial) -> None:
+        producer = Producer(cast("KafkaSettings", SimpleNamespace(**self.access.kafka)))
+        try:
+            await producer.send(encode(event, uuid7(), "test", datetime.now(UTC)))
+        finally:
+            await producer.stop()
+
+    def complete(self) -> None:
+        """The recording's transcript exists."""
+        event = TranscriptCompleted(
+            call_id=self.call_id,
+            tenant_id=self.tenant.id,
+            version=1,
+            bucket="transcripts",
+            object="x",
+            language="ja",
+            turns=1,
+            words=1,
+            characters=1,
+            duration_ms=1000,
+            plaintext_bytes=1,
+            plaintext_sha256="0" * 64,
+            engine="e",
+            model="m",
+            completed_at=datetime.now(UTC),
+        )
+        self.access.apply(event)
+
+
+@pytest.fixture
+def live(access: Access, tenant: Tenant) -> Live:
+    """A call that has begun, and whose key has arrived."""
+    call_id, dek = uuid7(), new_dek()
+    wrapped = run(access.keys.wrap(dek, KeyContext(tenant.id, call_id)))
+    key = KeyWrapped(
+        call_id=call_id,
+        tenant_id=tenant.id,
+        version=1,
+        kek_id=wrapped.kek_id,
+        wrapped=base64.b64encode(wrapped.wrapped),
+        commitment=commitment(dek, call_id),
+    )
+    access.apply(started_of(call_id, tenant.id), key)
+    return Live(access, tenant, call_id, dek)
+
+
+@pytest.fixture
+def supervisor(tenant: Tenant) -> Person:
+    return tenant.person("supervisor")
+
+
+def events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+    """Name, data and id of each server-sent event."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+        elif "event" in fields:
+            yield fields["event"], json.loads(fields["data"]), fields.get("id")
+            fields = {}
+
+
+def texts(data: dict[str, Any]) -> list[tuple[str, bool]]:
+    return [(turn["text"], turn["final"]) for turn in data["turns"]]
+
+
+@pytest.mark.guarantee("T47")
+def test_text_comes_as_it_is_said_and_the_read_is_written_down(
+    access: Access, live: Live, supervisor: Person
+) -> None:
+    """One opened entry before the first word, one closed entry with what was sent after the last."""
+    live.say(1, (0, "もしもし", False))
+    with (
+        access.client(supervisor.token) as client,
+        client.stream("GET", live.path, params=QUALITY) as response,
+    ):
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["Cache-Control"] == "private, no-store"
+        entry_id = response.headers["Otokura-Entry-Id"]
+        stream = events(response.iter_lines())
+        name, data, event_id = next(stream)
+        assert (name, texts(data), event_id) == ("partial", [("もしもし", False)], "1.1")
+        live.say(3, (0, "もしもし。", True), (900, "田中", False))
+        assert texts(next(stream)[1]) == [("もしもし。", True), ("田中", False)]
+        live.say(2, (0, "古い", True))
+        live.say(4, (0, "もしもし。", True), (900, "[name]です", False))
+        assert texts(next(stream)[1]) == [("[name]です", False)]
+    opened = access.audit.of([entry_id])[entry_id]
+    assert (opened["action"], opened["detail"]["kind"]) == ("read.opened", "live-transcript")
+    closed = access.audit.closed(entry_id)["detail"]
+    assert closed["outcome"] == "aborted"
+    assert closed["bytes_sent"] > 0
+
+
+@pytest.mark.guarantee("T47")
+def test_who_may_not_read_the_transcript_may_not_read_it_live(
+    access: Access, live: Live, supervisor: Person, tenant: Tenant
+) -> None:
+    """Not from elsewhere, not for another purpose, not in another role, not of another tenant."""
+    live.say(1, (0, "もしもし", False))
+    stranger = access.tenant().person("supervisor")
+    auditor = tenant.person("auditor")
+    attempts = [
+        (supervisor.token, QUALITY, ELSEWHERE, 403),
+        (supervisor.token, {"purpose": "marketing"}, None, 403),
+        (auditor.token, QUALITY, None, 403),
+        (stranger.token, QUALITY, None, 404),
+    ]
+    for token, params, address, status in attempts:
+        place = {"address": address} if address else {}
+        with access.client(token, **place) as client:
+            answer = client.get(live.path, params=params)
+        assert (answer.status_code, "もしもし" in answer.text) == (status, False)
+
+
+@pytest.mark.guarantee("T47")
+def test_live_text_ends_when_the_permission_does(
+    access: Access, live: Live, supervisor: Person, tenant: Tenant
+) -> None:
+    """A reader who is removed while they read is told so, and nothing more."""
+    live.say(1, (0, "もしもし", False))
+    with (
+        access.client(supervisor.token) as client,
+        client.stream("GET", live.path, params=QUALITY) as response,
+    ):
+        entry_id = response.headers["Otokura-Entry-Id"]
+        stream = events(response.iter_lines())
+        assert next(stream)[0] == "partial"
+        with access.client(tenant.admin) as admin:
+            assert admin.delete(f"/v1/principals/{supervisor.id}").status_code == 204
+        assert next(stream)[:2] == ("ended", {"reason": "revoked"})
+        assert next(stream, None) is None
+    assert access.audit.closed(entry_id)["detail"]["outcome"] == "revoked"
+
+
+@pytest.mark.guarantee("T48")
+def test_the_final_transcript_takes_the_place_of_live_text(
+    access: Access, live: Live, supervisor: Person
+) -> None:
+    """The stream says where it is and ends; whoever comes later is told at once."""
+    live.say(1, (0, "もしもし", False))
+    with access.client(supervisor.token) as client:
+        with client.stream("GET", live.path, params=QUALITY) as response:
+            entry_id = response.headers["Otokura-Entry-Id"]
+            stream = events(response.iter_lines())
+            assert next(stream)[0] == "partial"
+            live.complete()
+            expected = {"transcript": f"/v1/calls/{live.call_id}/transcript"}
+            assert next(stream)[:2] == ("completed", expected)
+            assert next(stream, None) is None
+        with client.stream("GET", live.path, params=QUALITY) as response:
+            assert [name for name, _, _ in events(response.iter_lines())] == ["completed"]
+    assert access.audit.closed(entry_id)["detail"]["outcome"] == "complete"
+
+
+def test_a_reader_who_was_cut_off_goes_on_after_what_they_have(
+    access: Access, live: Live, supervisor: Person
+) -> None:
+    """`Last-Event-ID` leaves out what came before; text of a worker that took over counts as newer."""
+    live.say(1, (0, "一つ目", True))
+    live.say(2, (900, "二つ目", True), epoch=2, since=1)
+    with access.client(supervisor.token) as client:
+        with client.stream("GET", live.path, params=QUALITY) as response:
+            stream, found = events(response.iter_lines()), list[tuple[str, bool]]()
+            while len(found) < 2:
+                found += texts(next(stream)[1])
+            assert found == [("一つ目", True), ("二つ目", True)]
+        live.say(3, (1800, "三つ目", False), epoch=2, since=2)
+        headers = {"Last-Event-ID": "2.2"}
+        with client.stream("GET", live.path, params=QUALITY, headers=headers) as response:
+            assert texts(next(events(response.iter_lines()))[1]) == [("三つ目", False)]
