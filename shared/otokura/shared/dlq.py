@@ -13,7 +13,7 @@ from typing import cast
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from otokura.shared.cloudevents import KafkaRecord, Record
-from otokura.shared.consumer_handling import HEADER
+from otokura.shared.dead_letters import HEADER
 from otokura.shared.fetching import LONGEST_WAIT_MS
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.offsets import partitions_of, plain_consumer, standings
@@ -25,7 +25,10 @@ GROUP = "otokura-dlq"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be handled. `partition` and `offset` are those in the dead-letter topic."""
+    """A record that could not be handled. `partition` and `offset` are those in the dead-letter topic.
+
+    The original ones are -1 where there were none: a job that was given up was no record.
+    """
 
     partition: int
     offset: int

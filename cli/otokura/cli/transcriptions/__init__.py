@@ -1,0 +1,1 @@
+"""`otokura transcribe`: recordings that are to be transcribed again."""
