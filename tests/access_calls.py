@@ -10,21 +10,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.reads import handlers
 from otokura.shared.consumer import EventContext
 from otokura.shared.events import (
     CallEnded,
+    CallErased,
     CallEvent,
     CallSettled,
     CallStarted,
     Channel,
     ChannelRole,
     Direction,
+    EventData,
     KeyWrapped,
     Notice,
     RecordingSealed,
     TranscriptCompleted,
     TranscriptFailed,
+    TranscriptPartial,
 )
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import (
@@ -54,11 +58,17 @@ class Call:
 
 
 async def seal_call(
-    store: ObjectStore, keys: LocalKeyProvider, tenant_id: UUID, audio: bytes, **about: Any
+    store: ObjectStore,
+    keys: LocalKeyProvider,
+    tenant_id: UUID,
+    audio: bytes,
+    *,
+    said: Callable[[UUID], Transcript] | None = None,
+    **about: Any,
 ) -> Call:
     """A sealed and transcribed call: its objects are stored, its events are told to nobody yet."""
     call_id, dek = uuid7(), new_dek()
-    transcript = transcript_of(call_id)
+    transcript = (said or transcript_of)(call_id)
     stored = await store_recording(store, tenant_id, call_id, dek, audio)
     words = await store_transcript(store, tenant_id, dek, transcript)
     wrapped = await keys.wrap(dek, KeyContext(tenant_id, call_id))
@@ -114,11 +124,11 @@ async def store_recording(
 
 
 async def store_transcript(
-    store: ObjectStore, tenant_id: UUID, dek: bytes, transcript: Transcript
+    store: ObjectStore, tenant_id: UUID, dek: bytes, transcript: Transcript, version: int = 1
 ) -> dict[str, Any]:
     """The sealed transcript, and what its event says of it."""
     call_id = transcript.call_id
-    name = f"transcripts/{tenant_id}/{call_id}"
+    name = f"transcripts/{tenant_id}/{call_id}/{version}"
     plaintext = transcript.model_dump_json().encode()
     await seal(
         store,
@@ -126,7 +136,7 @@ async def store_transcript(
         name,
         chunks_of(plaintext),
         key=derive(dek, Kind.TRANSCRIPT, call_id),
-        associated_data=associated_data(tenant_id, call_id, Kind.TRANSCRIPT, version=1),
+        associated_data=associated_data(tenant_id, call_id, Kind.TRANSCRIPT, version=version),
     )
     return {
         "bucket": "transcripts",
@@ -222,7 +232,14 @@ HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
     TranscriptFailed: handlers.transcript_failed,
 }
 
+FEED_HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+    TranscriptCompleted: feed_handlers.transcript_completed,
+    TranscriptPartial: feed_handlers.transcript_partial,
+    CallErased: feed_handlers.call_erased,
+}
+"""What follows in the same transaction."""
 
-def context_of(event: CallEvent) -> EventContext:
+
+def context_of(event: EventData) -> EventContext:
     """Where an event came from, for handlers called without a consumer."""
     return EventContext(uuid7(), "test", event.TYPE, datetime.now(UTC), event.TOPIC, 0, 0, 1)

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 import servers
 from access_audit import AuditTopic, run
-from access_calls import HANDLERS, Call, context_of, seal_call
+from access_calls import FEED_HANDLERS, HANDLERS, Call, context_of, seal_call
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import Program
@@ -76,7 +76,7 @@ class Access:
         self.audit_key_file = private_key_file(self.folder / "audit.pem")
         argv = [sys.executable, "-m", "otokura.access"]
         self.program = Program("access", argv, env=self.environment(), log=self.folder / "access.log")
-        self._operator: str | None = None
+        self._operator: dict[str, Any] | None = None
         self.audit = AuditTopic(str(self.kafka["kafka_bootstrap"]))
 
     def environment(self) -> dict[str, str]:
@@ -95,6 +95,8 @@ class Access:
             "OTOKURA_BOOTSTRAP_TOKEN": self.bootstrap_token,
             "OTOKURA_TRUSTED_PROXIES": PROXY,
             "OTOKURA_RECHECK_SECONDS": "0.2",
+            "OTOKURA_FEED_POLL_SECONDS": "0.1",
+            "OTOKURA_FEED_LEASE_SECONDS": "10",
             **kafka,
             **self.overrides,
         }
@@ -136,13 +138,13 @@ class Access:
         return str(response.json()["access_token"])
 
     def operator(self) -> str:
-        """A token of the operator, who is made at the first call."""
+        """A new token of the operator, who is made at the first call: one service may outlive many tokens."""
         if self._operator is None:
             body = {"token": self.bootstrap_token, "name": "Operations"}
             response = httpx.post(f"{self.url}/v1/bootstrap", json=body)
             assert response.status_code == 201, response.text
-            self._operator = self.token(response.json())
-        return self._operator
+            self._operator = response.json()
+        return self.token(self._operator)
 
     def tenant(self) -> Tenant:
         """A new tenant with an office zone and two purposes."""
@@ -180,7 +182,9 @@ class Access:
         async with self.database() as database:
             for event in events:
                 async with database.session() as session:
-                    await HANDLERS[type(event)](session, event, context_of(event))
+                    for handler in (HANDLERS.get(type(event)), FEED_HANDLERS.get(type(event))):
+                        if handler is not None:
+                            await handler(session, event, context_of(event))
 
     def apply(self, *events: CallEvent) -> None:
         """Hands events to the handlers, as the consumer would."""

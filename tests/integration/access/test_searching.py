@@ -39,8 +39,9 @@ def found(access: Access, token: str, **filters: str | int) -> list[str]:
             if page["next_cursor"] is None:
                 break
             cursor = {"cursor": page["next_cursor"]}
-    written = {e["entry_id"]: e["detail"]["calls"] for e in access.audit.entries(action="calls.searched")}
-    assert {entry_id: written[entry_id] for entry_id in shown} == shown
+    written = access.audit.of(shown)
+    assert {entry["action"] for entry in written.values()} == {"calls.searched"}
+    assert {entry_id: entry["detail"]["calls"] for entry_id, entry in written.items()} == shown
     return [call_id for page in shown.values() for call_id in page]
 
 

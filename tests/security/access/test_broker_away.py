@@ -23,7 +23,7 @@ QUALITY = {"purpose": "quality"}
 @pytest.fixture(scope="module")
 def broker() -> Iterator[servers.KafkaServer]:
     """A broker of our own, to take away."""
-    with servers.kafka() as server:
+    with servers.kafka(lasting=True) as server:
         yield server
 
 

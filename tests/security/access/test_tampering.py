@@ -109,8 +109,8 @@ def test_two_objects_that_were_swapped_are_found(
     access: Access, tenant: Tenant, supervisor: Person, kind: str
 ) -> None:
     one, two = tenant.call(), tenant.call()
-    bucket, folder = ("recordings", "recordings") if kind == "audio" else ("transcripts", "transcripts")
-    names = [f"{folder}/{tenant.id}/{call.id}" for call in (one, two)]
+    bucket, end = ("recordings", "") if kind == "audio" else ("transcripts", "/1")
+    names = [f"{bucket}/{tenant.id}/{call.id}{end}" for call in (one, two)]
     run(swap(access, bucket, *names))
     for call in (one, two):
         assert_refused_loudly(access, read(access, supervisor, call, kind), call)
@@ -153,7 +153,7 @@ def test_a_changed_transcript_is_found_and_its_text_is_not_logged(
     access: Access, tenant: Tenant, supervisor: Person
 ) -> None:
     call = tenant.call()
-    access.replace_object(f"transcripts/{tenant.id}/{call.id}", flip(200), "transcripts")
+    access.replace_object(f"transcripts/{tenant.id}/{call.id}/1", flip(200), "transcripts")
     assert_refused_loudly(access, read(access, supervisor, call, "transcript"), call)
     assert call.transcript.turns[0].text not in access.log_text()
 

@@ -79,8 +79,23 @@ def test_an_evidence_officer_needs_a_reason(action: PolicyAction) -> None:
     assert allowed(officer, PolicyAction.VIEW)
 
 
+@pytest.mark.guarantee("T24")
+def test_an_analyst_has_redacted_text_and_nothing_else() -> None:
+    analyst = reader(Role.ANALYST)
+    having = {action for action in (*READING, PolicyAction.READ_REDACTED) if allowed(analyst, action)}
+    assert having == {PolicyAction.VIEW, PolicyAction.READ_REDACTED}
+    assert not allowed(analyst, PolicyAction.READ_REDACTED, where=replace(OFFICE, purpose="training"))
+    assert not allowed(analyst, PolicyAction.READ_REDACTED, where=replace(OFFICE, zones=()))
+
+
+@pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AGENT])
+def test_who_may_read_the_raw_text_may_read_the_redacted(role: Role) -> None:
+    who = reader(role, agent_ids=frozenset({"2041"}))
+    assert allowed(who, PolicyAction.READ_REDACTED) is allowed(who, PolicyAction.READ_TRANSCRIPT) is True
+
+
 @pytest.mark.guarantee("R4")
-@pytest.mark.parametrize("role", [Role.ANALYST, Role.AUDITOR, Role.ADMIN, Role.OPERATOR, Role.VENDOR])
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.ADMIN, Role.OPERATOR, Role.VENDOR])
 @pytest.mark.parametrize("action", READING)
 def test_these_roles_read_no_content(role: Role, action: PolicyAction) -> None:
     who = reader(role, team="tokyo", agent_ids=frozenset({"2041"}))

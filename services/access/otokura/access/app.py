@@ -9,11 +9,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from otokura.access.feeds import api as feeds
+from otokura.access.feeds import handlers as feed_handlers
+from otokura.access.feeds.disclosure import Disclosures
+from otokura.access.feeds.provisioning import Provisioner
+from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity import api as identity
+from otokura.access.identity import credentials_api
 from otokura.access.identity.accounts import TokensOnly
 from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.live import api as live
+from otokura.access.live.hub import Hub
+from otokura.access.live.listening import PartialsListener
 from otokura.access.policy import api as policy
 from otokura.access.policy.cedar import POLICY_DIR, PolicyEngine
 from otokura.access.reads import api as reads
@@ -22,6 +31,8 @@ from otokura.access.reads.handlers import subscriptions
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
+from otokura.access.transcriptions import api as transcriptions
+from otokura.access.transcriptions import handlers as transcription_handlers
 from otokura.shared import logs
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.authentication import Authenticator
@@ -41,7 +52,7 @@ from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
 log = logs.get_logger(__name__)
 
-TOPICS = (Topic.TENANTS, Topic.AUDIT)
+TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.AUDIT)
 _RETRY_SECONDS = 1.0
 _STRENGTH_SECONDS = 60.0
 _DRAIN_SECONDS = 5.0
@@ -54,7 +65,16 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         PolicyInvalid: the policies cannot be used.
     """
-    routers = [identity.router, tenancy.router, policy.router, reads.router]
+    routers = [
+        identity.router,
+        credentials_api.router,
+        tenancy.router,
+        policy.router,
+        reads.router,
+        live.router,
+        feeds.router,
+        transcriptions.router,
+    ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
     app.state.refusal_throttle = RefusalThrottle()
@@ -102,6 +122,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
         closings=Closings(audit),
         headers=HeaderCache(),
+        live=Hub(),
     )
 
 
@@ -115,16 +136,36 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     events = producer(state.settings)
     stack.push_async_callback(events.stop)
     relay = OutboxRelay(state.database, events, state.audit, state.audit.source)
-    consumer = Consumer(state.settings, "otokura-access", state.database, subscriptions())
+    # What feeds do follows on what the read model has taken in, in one transaction.
+    listening = [
+        *subscriptions(),
+        *transcription_handlers.subscriptions(),
+        *feed_handlers.subscriptions(),
+    ]
+    consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
     supervisor.start("outbox", relay.run)
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
+    supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
+    _publish_feeds(supervisor, stack, state)
     readiness.add("database", state.database.ping)
     readiness.add("audit", state.audit.check)
     readiness.add("audit-topic", AuditTopic(state.settings).check)
     readiness.add("consumer", consumer.check)
     readiness.add("work", supervisor.check)
+
+
+def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState) -> None:
+    """A producer of their own: a feed whose topic is in the way holds up no event of the services."""
+    events = producer(state.settings)
+    stack.push_async_callback(events.stop)
+    disclosures = Disclosures(state, events)
+    provisioner = Provisioner(state.settings, state.database)
+    supervisor.start("feed-provisioner", provisioner.run)
+    for number in range(state.settings.feed_workers):
+        worker = FeedWorker(state.database, disclosures, state.settings)
+        supervisor.start(f"feed-worker-{number}", worker.run)
 
 
 class AuditTopic:

@@ -39,3 +39,21 @@ class NotAcceptable(OtokuraError):  # noqa: N818
     """None of the media types in Accept is one that there is."""
 
     status, code, title = 406, "not-acceptable", "Not acceptable"
+
+
+class LeaseLost(OtokuraError):  # noqa: N818
+    """Another worker took over what this one was doing."""
+
+    code, title = "lease-lost", "Lease lost"
+
+
+class NotYet(OtokuraError):  # noqa: N818
+    """Something that is needed has not come yet; it will."""
+
+    code, title = "not-yet", "Not yet"
+
+
+class BrokerUnguarded(Conflict):
+    """The message broker cannot keep one feed's readers from another's."""
+
+    code, title = "broker-unguarded", "Broker without access lists"

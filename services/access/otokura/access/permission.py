@@ -78,6 +78,8 @@ def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
 def _resource(action: PolicyAction, reader: Reader) -> Resource | None:
     if action is PolicyAction.MANAGE_TENANTS:
         return SystemFacts()
+    if action is PolicyAction.TRANSCRIBE_AGAIN and reader.facts.tenant_id is None:
+        return SystemFacts()
     return TenantFacts(reader.facts.tenant_id) if reader.facts.tenant_id else None
 
 
@@ -90,5 +92,7 @@ def tenant_of(reader: Reader) -> UUID:
 
 Searcher = Annotated[Reader, Depends(permitted(PolicyAction.SEARCH))]
 Configurator = Annotated[Reader, Depends(permitted(PolicyAction.CONFIGURE))]
+FeedManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_FEEDS))]
 PrincipalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_PRINCIPALS))]
 TenantManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_TENANTS))]
+TranscriptionManager = Annotated[Reader, Depends(permitted(PolicyAction.TRANSCRIBE_AGAIN))]

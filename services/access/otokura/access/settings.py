@@ -32,5 +32,14 @@ class Settings(ServiceSettings):
     policy_dir: Path | None = None
     """Holds `schema.cedarschema` and `*.cedar` files that take the place of the built-in policies."""
 
+    feed_retention_days: int = Field(default=7, ge=1, le=365)
+    """How long a feed's topic keeps its events, for replays; erased text is gone from it after that, too."""
+    feed_workers: int = Field(default=2, ge=1, le=32)
+    """Jobs of feeds that this process carries out at once."""
+    feed_lease_seconds: float = Field(default=90.0, gt=1)
+    """After how long a job of a process that died is taken by another."""
+    feed_poll_seconds: float = Field(default=0.5, gt=0)
+    """How often it looks for such jobs when there are none."""
+
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.live.hub import Hub
 from otokura.access.policy.cedar import PolicyEngine
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
@@ -34,6 +35,7 @@ class AccessState:
     issuer: TokenIssuer
     closings: Closings
     headers: HeaderCache
+    live: Hub = field(default_factory=Hub)
 
 
 async def access_state(connection: HTTPConnection) -> AccessState:

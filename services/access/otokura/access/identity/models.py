@@ -25,10 +25,29 @@ class PrincipalRecord(Table, table=True):
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     team: str | None = None
     secret_sha256: str
-    api_key_sha256: str | None = None
+    old_secret_sha256: str | None = None
+    old_secret_until: datetime | None = moment(nullable=True)
+    """Until then the secret before is good, too."""
+    tokens_since: datetime | None = moment(nullable=True)
+    """Tokens that were made before are good no more."""
+    limits: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    """As `otokura.shared.clients.ClientLimits`."""
     version: int
     created_at: datetime = moment()
     disabled_at: datetime | None = moment(nullable=True)
+
+
+class ApiKeyRecord(Table, table=True):
+    """One API key of a vendor's client."""
+
+    __tablename__ = "api_keys"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    id: UUID = Field(primary_key=True)
+    principal_id: UUID = Field(foreign_key="principals.id", index=True)
+    sha256: str
+    created_at: datetime = moment()
+    expires_at: datetime | None = moment(nullable=True)
+    withdrawn_at: datetime | None = moment(nullable=True)
 
 
 class AgentAlias(Table, table=True):

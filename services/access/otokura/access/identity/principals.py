@@ -10,17 +10,16 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.access.identity import repository
+from otokura.access.identity import keys, repository
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.secrets import hash_secret, new_secret
 from otokura.access.identity.service import check_roles
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.views import PrincipalBody
 from otokura.access.permission import entry, tenant_of
-from otokura.shared.api_keys import hash_api_key, new_api_key
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound
-from otokura.shared.events import ClientUpdated, Role, TokenRevoked
+from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish, publish_audit
 
@@ -46,7 +45,6 @@ async def create(session: AsyncSession, body: PrincipalBody, tenant_id: UUID | N
     at = await repository.now(session)
     principal_id = uuid7()
     secret = new_secret()
-    api_key = new_api_key(principal_id) if Role.VENDOR in body.roles else None
     record = PrincipalRecord(
         id=principal_id,
         tenant_id=tenant_id,
@@ -55,16 +53,16 @@ async def create(session: AsyncSession, body: PrincipalBody, tenant_id: UUID | N
         roles=sorted({role.value for role in body.roles}),
         team=body.team,
         secret_sha256=hash_secret(secret),
-        api_key_sha256=hash_api_key(api_key) if api_key else None,
         version=1,
         created_at=at,
     )
     session.add(record)
     await session.flush()
+    key = await keys.add(session, record.id, at) if Role.VENDOR in body.roles else None
     if tenant_id is not None:
         await _claim(session, tenant_id, record.id, body.agent_ids)
-        await _announce(session, record, tenant_id)
-    return NewPrincipal(record, secret, api_key)
+        await keys.announce(session, record, tenant_id)
+    return NewPrincipal(record, secret, key.key if key else None)
 
 
 async def create_in_tenant(session: AsyncSession, body: PrincipalBody, manager: Reader) -> NewPrincipal:
@@ -104,7 +102,7 @@ async def disable(session: AsyncSession, principal_id: UUID, manager: Reader) ->
     record.version += 1
     session.add(record)
     await session.flush()
-    await _announce(session, record, tenant_id)
+    await keys.announce(session, record, tenant_id)
     await _revoke(session, record.id, at)
     await _entry(session, Action.PRINCIPAL_DISABLED, manager, {"id": str(record.id), "name": record.name})
 
@@ -113,22 +111,6 @@ async def _claim(session: AsyncSession, tenant_id: UUID, principal_id: UUID, nam
     taken = await repository.claim_agent_ids(session, tenant_id, principal_id, sorted(set(names)))
     if taken:
         raise Conflict("These agent ids belong to somebody else.", agent_ids=taken)
-
-
-async def _announce(session: AsyncSession, record: PrincipalRecord, tenant_id: UUID) -> None:
-    """A vendor's key is checked by ingest alone, also while access is down; nobody else has one."""
-    if record.api_key_sha256 is None:
-        return
-    event = ClientUpdated(
-        client_id=record.id,
-        tenant_id=tenant_id,
-        version=record.version,
-        name=record.name,
-        roles=[Role(role) for role in record.roles],
-        api_key_sha256=record.api_key_sha256,
-        disabled=record.disabled_at is not None,
-    )
-    await publish(session, event)
 
 
 async def _revoke(session: AsyncSession, principal_id: UUID, at: datetime) -> None:

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.identity.models import (
     AgentAlias,
+    ApiKeyRecord,
     BootstrapToken,
     PrincipalRecord,
     RevokedToken,
@@ -42,18 +43,18 @@ async def now(session: AsyncSession) -> datetime:
     return at
 
 
-async def client(session: AsyncSession, client_id: UUID) -> tuple[PrincipalRecord, bool] | None:
-    """A principal, and whether it or its tenant is disabled."""
+async def client(session: AsyncSession, client_id: UUID) -> tuple[PrincipalRecord, bool, datetime] | None:
+    """A principal, whether it or its tenant is disabled, and the database's time."""
     statement = (
-        select(PrincipalRecord, Tenant.disabled)
+        select(PrincipalRecord, Tenant.disabled, func.now())
         .join(Tenant, col(Tenant.id) == col(PrincipalRecord.tenant_id), isouter=True)
         .where(PrincipalRecord.id == client_id)
     )
     found = (await session.exec(statement)).one_or_none()
     if found is None:
         return None
-    principal, tenant_disabled = found
-    return principal, principal.disabled_at is not None or bool(tenant_disabled)
+    principal, tenant_disabled, at = found
+    return principal, principal.disabled_at is not None or bool(tenant_disabled), at
 
 
 async def agent_ids(session: AsyncSession, principal_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
@@ -103,6 +104,16 @@ async def principal(session: AsyncSession, tenant_id: UUID, principal_id: UUID) 
         .with_for_update()
     )
     return (await session.exec(statement)).one_or_none()
+
+
+async def api_keys(session: AsyncSession, principal_id: UUID) -> Sequence[ApiKeyRecord]:
+    """All keys that a principal ever had, oldest first."""
+    statement = (
+        select(ApiKeyRecord)
+        .where(ApiKeyRecord.principal_id == principal_id)
+        .order_by(col(ApiKeyRecord.created_at), col(ApiKeyRecord.id))
+    )
+    return (await session.exec(statement)).all()
 
 
 async def active_with_role(session: AsyncSession, tenant_id: UUID | None, role: Role) -> int:

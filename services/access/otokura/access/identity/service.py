@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from otokura.access.errors import BootstrapRefused, RoleNotAssignable
+from otokura.access.identity.models import ApiKeyRecord
+from otokura.shared.errors import Unprocessable
 from otokura.shared.events import Role
+
+LIVING_KEYS = 2
+"""Of one client: the one in use, and the one that takes its place."""
 
 
 class PrincipalKind(StrEnum):
@@ -31,6 +36,23 @@ def check_roles(roles: Collection[Role], kind: PrincipalKind) -> None:
         raise RoleNotAssignable("A vendor is a program: its kind must be client.")
     if Role.AUDITOR in roles and len(roles) > 1:
         raise RoleNotAssignable("An auditor must not read or configure what they audit: give no other role.")
+
+
+def living(keys: Iterable[ApiKeyRecord], at: datetime) -> list[ApiKeyRecord]:
+    """Those that were not withdrawn and have not expired."""
+    return [
+        key for key in keys if key.withdrawn_at is None and (key.expires_at is None or at < key.expires_at)
+    ]
+
+
+def check_expiry(expires_at: datetime | None, at: datetime) -> None:
+    """A new key must be good for some time.
+
+    Raises:
+        Unprocessable: it would have expired already.
+    """
+    if expires_at is not None and expires_at <= at:
+        raise Unprocessable("expires_at lies in the past: give a time to come, or none.")
 
 
 def check_bootstrap(

@@ -25,6 +25,7 @@ SUBJECT_COLUMNS = """
     p.team AS reader_team,
     (p.disabled_at IS NOT NULL OR coalesce(t.disabled, false)
      OR EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)) AS reader_revoked,
+    p.tokens_since AS reader_tokens_since,
     ARRAY(SELECT a.agent_id FROM agent_aliases a WHERE a.principal_id = p.id) AS reader_agent_ids,
     (SELECT json_agg(json_build_array(z.name, z.networks, z.valid_from, z.valid_until) ORDER BY z.name)
      FROM zones z WHERE z.tenant_id = p.tenant_id)::text AS tenant_zones,
@@ -70,8 +71,11 @@ def reader_from(row: Mapping[str, Any] | None, token: Principal, place: Resolved
     Raises:
         Unauthenticated: the principal or the token is no longer good.
     """
-    if row is None or row["reader_revoked"] or row["reader_tenant_id"] != token.tenant_id:
-        raise Unauthenticated("This token is no longer good: it, or whom it was given to, has been disabled.")
+    if row is None or is_over(row, token) or row["reader_tenant_id"] != token.tenant_id:
+        raise Unauthenticated(
+            "This token is no longer good: it, or whom it was given to, has been disabled, or the secret has"
+            " changed."
+        )
     facts = ReaderFacts(
         id=row["reader_id"],
         tenant_id=row["reader_tenant_id"],
@@ -81,6 +85,12 @@ def reader_from(row: Mapping[str, Any] | None, token: Principal, place: Resolved
     )
     zones = zones_holding(parse_zones(row["tenant_zones"]), place.address, row["read_at"])
     return Reader(facts, row["reader_name"], place, zones)
+
+
+def is_over(row: Mapping[str, Any], token: Principal) -> bool:
+    """Whether the token, its principal, their tenant, or the secret that it was got with, is good no more."""
+    since = row["reader_tokens_since"]
+    return bool(row["reader_revoked"]) or (since is not None and token.issued_at < since)
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from otokura.access.identity import repository
@@ -60,10 +61,10 @@ async def issue(
         Unavailable: the entry could not be written.
     """
     found, names = await _find(state, credentials)
-    record, disabled = found or (None, True)
-    matches = secret_matches(credentials.secret, record.secret_sha256 if record else None)
-    if record is None or not matches or disabled:
-        await _refuse(state, record, place, throttle, why="disabled" if matches else "secret")
+    record, disabled, at = found or (None, True, datetime.now(UTC))
+    good = _is_secret_of(record, credentials.secret, at)
+    if record is None or not good or disabled:
+        await _refuse(state, record, place, throttle, why="disabled" if good else "secret")
         raise OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
     principal = Principal(
         subject=record.id,
@@ -73,6 +74,8 @@ async def issue(
         agent_ids=frozenset(names),
         team=record.team,
     )
+    if record.tokens_since is not None and principal.issued_at < record.tokens_since:
+        principal = replace(principal, issued_at=record.tokens_since)
     lifetime = state.settings.token_lifetime_seconds
     token = state.issuer.issue(principal, timedelta(seconds=lifetime))
     detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | _where(place)
@@ -80,9 +83,18 @@ async def issue(
     return TokenResponse(access_token=token, expires_in=lifetime)
 
 
+def _is_secret_of(record: PrincipalRecord | None, secret: str, at: datetime) -> bool:
+    """Whether it is the principal's secret, or the one before, while that is good, too."""
+    if record is None:
+        return secret_matches(secret, None)
+    overlaps = record.old_secret_until is not None and at < record.old_secret_until
+    old = record.old_secret_sha256 if overlaps else None
+    return secret_matches(secret, record.secret_sha256) | secret_matches(secret, old)
+
+
 async def _find(
     state: AccessState, credentials: ClientCredentials
-) -> tuple[tuple[PrincipalRecord, bool] | None, list[str]]:
+) -> tuple[tuple[PrincipalRecord, bool, datetime] | None, list[str]]:
     if credentials.client_id is None:
         return None, []
     async with state.database.session() as session:

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.service import PrincipalKind
+from otokura.shared.clients import ClientLimits
 from otokura.shared.events import Role
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
@@ -89,6 +90,59 @@ class PrincipalCreated(PrincipalView):
     client_id: UUID
     client_secret: str | None
     api_key: str | None
+
+
+class KeyBody(Body):
+    """A further key. With `expires_at` it ends by itself; a time needs its zone."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"expires_at": "2027-03-31T15:00:00Z"}]}
+    )
+    expires_at: AwareDatetime | None = None
+
+
+class KeyView(BaseModel):
+    """A key, without itself."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime | None
+    withdrawn_at: datetime | None
+
+
+class KeyCreated(KeyView):
+    """A new key, shown once: a repeated request gets null."""
+
+    api_key: str | None
+
+
+class KeyList(BaseModel):
+    """All keys that a client ever had, oldest first."""
+
+    items: list[KeyView]
+
+
+class SecretBody(Body):
+    """How the secret is changed.
+
+    `overlap_seconds`: how long the old secret is good, too, at most 30 days. Without it the old secret, and
+    every token that was obtained so far, end at once.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": 86400}]})
+    overlap_seconds: int = Field(default=0, ge=0, le=30 * 86_400)
+
+
+class LimitsBody(ClientLimits):
+    """What a vendor's client may use of ingest; null or absent: as the installation's settings say."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"calls": 200, "requests_per_minute": 3000, "upload_bytes_per_hour": 20_000_000_000}]
+        },
+    )
 
 
 class PrincipalList(BaseModel):

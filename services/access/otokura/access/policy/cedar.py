@@ -34,9 +34,18 @@ class PolicyAction(StrEnum):
     VIEW = "view"
     LISTEN = "listen"
     READ_TRANSCRIPT = "read-transcript"
+    READ_REDACTED = "read-redacted"
+    DISCLOSE = "disclose"
+    DISCLOSE_RAW = "disclose-raw"
     CONFIGURE = "configure"
     MANAGE_PRINCIPALS = "manage-principals"
+    MANAGE_FEEDS = "manage-feeds"
+    MANAGE_RAW_FEEDS = "manage-raw-feeds"
     MANAGE_TENANTS = "manage-tenants"
+    TRANSCRIBE_AGAIN = "transcribe-again"
+
+
+_READINGS = {PolicyAction.LISTEN, PolicyAction.READ_TRANSCRIPT, PolicyAction.READ_REDACTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,17 @@ class ReaderFacts:
     roles: frozenset[Role]
     team: str | None
     agent_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFacts:
+    """What policies know of a feed, to which something is disclosed."""
+
+    id: UUID
+    tenant_id: UUID
+    purpose: str
+    redacted: bool
+    fields: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +93,19 @@ class SystemFacts:
     """The installation as a resource."""
 
 
+Subject = ReaderFacts | FeedFacts
 Resource = CallFacts | TenantFacts | SystemFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Where the request came from, and what it says it is for."""
+    """Where the request came from, and what it says it is for; for a feed, whether the call still goes on."""
 
     address: Address | None
     zones: tuple[str, ...]
     purpose: str | None = None
     reason: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +117,7 @@ class Decision:
 
 
 class PolicyEngine:
-    """Answers whether a reader may do something.
+    """Answers whether a reader may do something, or a feed may be given something.
 
     Args:
         directory: holds `schema.cedarschema` and any number of `*.cedar` files.
@@ -120,13 +142,13 @@ class PolicyEngine:
         self.decide = lru_cache(maxsize=_REMEMBERED_DECISIONS)(self._decide)
 
     def _decide(
-        self, reader: ReaderFacts, action: PolicyAction, resource: Resource, circumstances: Circumstances
+        self, subject: Subject, action: PolicyAction, resource: Resource, circumstances: Circumstances
     ) -> Decision:
-        uid, entities = _entities(reader, resource)
+        uid, entities = _entities(subject, resource)
         # The schema must go along: without it an action is in no group, and `action in …` never matches.
         result = cedarpy.is_authorized(
             {
-                "principal": _uid("Reader", str(reader.id)),
+                "principal": _subject_uid(subject),
                 "action": _uid("Action", action.value),
                 "resource": uid,
                 "context": _context(action, circumstances),
@@ -163,12 +185,23 @@ def _entity(uid: dict[str, str], attrs: Mapping[str, Any], parents: list[dict[st
     return {"uid": uid, "attrs": {k: v for k, v in attrs.items() if v is not None}, "parents": parents}
 
 
-def _entities(reader: ReaderFacts, resource: Resource) -> tuple[dict[str, str], str]:
-    """The resource's uid, and the reader and the resource as Cedar's JSON."""
-    tenant = _reference("Tenant", str(reader.tenant_id)) if reader.tenant_id else None
-    attrs = {"tenant": tenant, "team": reader.team, "agent_ids": sorted(reader.agent_ids)}
-    roles = [_uid("Role", role) for role in sorted(reader.roles)]
-    entities = [_entity(_uid("Reader", str(reader.id)), attrs, roles)]
+def _subject_uid(subject: Subject) -> dict[str, str]:
+    return _uid("Feed" if isinstance(subject, FeedFacts) else "Reader", str(subject.id))
+
+
+def _subject_entity(subject: Subject) -> dict[str, Any]:
+    uid = _subject_uid(subject)
+    tenant = _reference("Tenant", str(subject.tenant_id)) if subject.tenant_id else None
+    if isinstance(subject, FeedFacts):
+        about = {"purpose": subject.purpose, "redacted": subject.redacted, "fields": sorted(subject.fields)}
+        return _entity(uid, {"tenant": tenant, **about}, [])
+    attrs = {"tenant": tenant, "team": subject.team, "agent_ids": sorted(subject.agent_ids)}
+    return _entity(uid, attrs, [_uid("Role", role) for role in sorted(subject.roles)])
+
+
+def _entities(subject: Subject, resource: Resource) -> tuple[dict[str, str], str]:
+    """The resource's uid, and the subject and the resource as Cedar's JSON."""
+    entities = [_subject_entity(subject)]
     match resource:
         case CallFacts():
             uid = _uid("Call", str(resource.id))
@@ -187,10 +220,12 @@ def _entities(reader: ReaderFacts, resource: Resource) -> tuple[dict[str, str], 
 
 
 def _context(action: PolicyAction, circumstances: Circumstances) -> dict[str, Any]:
+    if action in {PolicyAction.DISCLOSE, PolicyAction.DISCLOSE_RAW}:
+        return {"purpose": circumstances.purpose or "", "live": circumstances.live}
     context: dict[str, Any] = {"zones": list(circumstances.zones)}
     if circumstances.address is not None:
         context["address"] = {"__extn": {"fn": "ip", "arg": str(circumstances.address)}}
-    if action in {PolicyAction.LISTEN, PolicyAction.READ_TRANSCRIPT}:
+    if action in _READINGS:
         context["purpose"] = circumstances.purpose or ""
         if circumstances.reason:
             context["reason"] = circumstances.reason

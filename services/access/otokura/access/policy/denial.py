@@ -18,6 +18,7 @@ _WORDS = {
     "no-tenant": "This is a tenant's own business, and you belong to no tenant.",
 }
 _OTHERWISE = "Your role does not permit this."
+_REDACTED = " It permits the redacted transcript: ask with view=redacted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,19 @@ class Denial:
     why: tuple[str, ...]
 
 
-def denied(policies: Sequence[str], purposes: Sequence[str] | None = None) -> Denial:
+def denied(
+    policies: Sequence[str], purposes: Sequence[str] | None = None, *, redacted: bool = False
+) -> Denial:
     """A refusal of something that the reader may know to exist.
 
     Args:
         policies: ids of the policies that forbid; none when merely nothing permits.
         purposes: those disclosed for the call, told so that the reader can choose one.
+        redacted: the reader may have the same without what is redacted.
     """
     why = tuple(policies) or (NO_POLICY,)
     words = " ".join(_WORDS[policy] for policy in why if policy in _WORDS) or _OTHERWISE
-    error = Forbidden(words, why=list(why))
+    error = Forbidden(words + _REDACTED if redacted else words, why=list(why))
     if purposes is not None:
         error.extensions["purposes"] = list(purposes)
     return Denial(error, why)

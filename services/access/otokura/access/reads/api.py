@@ -12,12 +12,13 @@ from pydantic import AwareDatetime
 from otokura.access.errors import NotAcceptable, NotReady
 from otokura.access.permission import Searcher, entry
 from otokura.access.policy.cedar import PolicyAction
-from otokura.access.reads import content, gate
+from otokura.access.reads import content, gate, repository
+from otokura.access.reads.asking import Asking
 from otokura.access.reads.delivery import Delivery
 from otokura.access.reads.rendering import TranscriptFormat, choose_format
 from otokura.access.reads.repository import CallFilter
 from otokura.access.reads.search import search
-from otokura.access.reads.views import CallCursor, CallState, CallView
+from otokura.access.reads.views import CallCursor, CallState, CallView, TranscriptVersions, View
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
 from otokura.shared.audit_entries import Action
@@ -37,14 +38,6 @@ from otokura.shared.problems import responses
 router = APIRouter(prefix="/v1/calls", tags=["reads"])
 
 ENTRY_ID = "Otokura-Entry-Id"
-Purpose = Annotated[
-    str,
-    Query(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="What for: one of the call's disclosed purposes."),
-]
-Reason = Annotated[str | None, Query(min_length=1, max_length=500, description="Why, in words.")]
-ReadId = Annotated[
-    UUID | None, Query(description="Groups the requests of one listening; a new one if absent.")
-]
 _DENIALS = responses(Unauthenticated, Forbidden, NotFound, Unavailable)
 _AUDIO_DOC: dict[int | str, dict[str, Any]] = {
     200: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The recording."},
@@ -108,40 +101,25 @@ async def get_call(
     response_class=Response,
     responses=_AUDIO_DOC | _DENIALS | responses(NotReady, RangeNotSatisfiable, IntegrityError),
 )
-async def get_audio(  # noqa: PLR0913 - one argument for each part of the request
+async def get_audio(
     call_id: UUID,
+    asking: Asking,
     state: State,
-    token: Authenticated,
-    place: ClientAddress,
     *,
-    purpose: Purpose,
-    reason: Reason = None,
-    read_id: ReadId = None,
     range_header: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
 ) -> Delivery:
     """The recording, decrypted on its way; one range of it where asked for. Every request is a read."""
-    request = gate.Request(token, place, call_id, PolicyAction.LISTEN, purpose, reason, read_id)
-    permit = await gate.permit(state, request)
+    permit = await gate.permit(state, asking.to(PolicyAction.LISTEN, call_id))
     return await content.deliver_audio(
         state, permit, range_header=range_header, if_range=if_range, head=False
     )
 
 
 @router.head("/{call_id}/audio", response_class=Response, include_in_schema=False)
-async def head_audio(
-    call_id: UUID,
-    state: State,
-    token: Authenticated,
-    place: ClientAddress,
-    *,
-    purpose: Purpose,
-    reason: Reason = None,
-    read_id: ReadId = None,
-) -> Delivery:
+async def head_audio(call_id: UUID, asking: Asking, state: State) -> Delivery:
     """The headers of the recording. Also this is a read: it tells how long somebody spoke."""
-    request = gate.Request(token, place, call_id, PolicyAction.LISTEN, purpose, reason, read_id)
-    permit = await gate.permit(state, request)
+    permit = await gate.permit(state, asking.to(PolicyAction.LISTEN, call_id))
     return await content.deliver_audio(state, permit, range_header=None, if_range=None, head=True)
 
 
@@ -150,23 +128,39 @@ async def head_audio(
     response_class=Response,
     responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, NotAcceptable, IntegrityError),
 )
-async def get_transcript(  # noqa: PLR0913 - one argument for each part of the request
+async def get_transcript(
     call_id: UUID,
+    asking: Asking,
     state: State,
-    token: Authenticated,
-    place: ClientAddress,
     *,
-    purpose: Purpose,
-    reason: Reason = None,
-    read_id: ReadId = None,
     form: Annotated[
         TranscriptFormat | None, Query(alias="format", description="Else Accept decides.")
     ] = None,
+    version: Annotated[int | None, Query(ge=1, description="Else the newest that is completed.")] = None,
+    view: Annotated[View, Query(description="`redacted`: without numbers, addresses and names.")] = View.RAW,
     accept: Annotated[str | None, Header()] = None,
 ) -> Delivery:
-    """The transcript as JSON, WebVTT or plain text."""
+    """The transcript as JSON with signals and summary, as WebVTT, SubRip, plain text or vCon.
+
+    `view=redacted` is a permission of its own; in the text `[card-number]` and the like stand in the places.
+    """
     chosen = choose_format(form, accept)
     if chosen is None:
-        raise NotAcceptable("There are application/json, text/vtt and text/plain.")
-    request = gate.Request(token, place, call_id, PolicyAction.READ_TRANSCRIPT, purpose, reason, read_id)
-    return await content.deliver_transcript(state, await gate.permit(state, request), chosen)
+        raise NotAcceptable(f"There are {', '.join(one.media_type for one in TranscriptFormat)}.")
+    action = PolicyAction.READ_REDACTED if view is View.REDACTED else PolicyAction.READ_TRANSCRIPT
+    permit = await gate.permit(state, asking.to(action, call_id))
+    return await content.deliver_transcript(state, permit, chosen, version)
+
+
+@router.get("/{call_id}/transcripts", responses=_DENIALS)
+async def list_transcripts(
+    call_id: UUID, state: State, token: Authenticated, place: ClientAddress, response: Response
+) -> TranscriptVersions:
+    """The versions of a call's transcript, newest first: made with what, and asked for by whom."""
+    permit = await gate.permit(state, gate.Request(token, place, call_id, PolicyAction.VIEW))
+    async with state.database.session() as session:
+        found = await repository.versions(session, permit.row["tenant_id"], call_id)
+    draft = entry(Action.CALLS_SEARCHED, permit.reader, {"calls": [call_id]}, call_id)
+    response.headers[ENTRY_ID] = str(await state.audit.write(draft))
+    response.headers["Cache-Control"] = "private, no-store"
+    return TranscriptVersions.of(found)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Awaitable
 from itertools import chain
 from typing import Any
-from uuid import UUID
-
-from pydantic import ValidationError
 
 from otokura.access.errors import NotReady
+from otokura.access.policy.cedar import PolicyAction
+from otokura.access.reads import repository
 from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
+from otokura.access.reads.stored import stored_transcript
+from otokura.access.reads.vcon import Source
+from otokura.access.reads.views import View
 from otokura.access.state import AccessState
 from otokura.shared.errors import IntegrityError, NotFound
-from otokura.shared.keys import Kind, associated_data, derive
-from otokura.shared.manifest import Manifest
+from otokura.shared.events import TranscriptCompleted
 from otokura.shared.ranges import ByteRange, parse_range
-from otokura.shared.sealed_objects import SealedObject, open_recording
+from otokura.shared.redacted import redacted
+from otokura.shared.sealed_objects import open_recording
 from otokura.shared.transcripts import Transcript
 
 _AT_ONCE_BYTES = 1024 * 1024
@@ -94,62 +94,69 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def deliver_transcript(state: AccessState, permit: Permit, form: TranscriptFormat) -> Delivery:
-    """The transcript in a format.
+async def deliver_transcript(
+    state: AccessState, permit: Permit, form: TranscriptFormat, version: int | None = None
+) -> Delivery:
+    """The transcript in a format: the newest, or the version that is asked for.
+
+    It is redacted when that is what the permit is for.
 
     Raises:
-        NotReady: there is no transcript (yet).
+        NotFound: there is no such version.
+        NotReady: there is no transcript (yet), or it was made before transcripts were searched for what to
+            redact, and the permit is for a redacted one.
         Unavailable: the entry was not acknowledged, or the store or the key provider is away.
         IntegrityError: the key or the object is not what was stored.
     """
     manifest = require_manifest(permit)
-    row = permit.row
-    if row["transcript"] is None:
-        why = row["transcript_failure"]
-        raise NotReady(f"There is no transcript: {why}." if why else "The transcript is not ready yet.")
-    opened = await open_read(state, permit, manifest, {"kind": "transcript", "format": form.value})
+    ids = {"call_id": manifest.call_id, "tenant_id": manifest.tenant_id}
+    announced = TranscriptCompleted.model_validate({**await _announced(state, permit, version), **ids})
+    without = permit.request.action is PolicyAction.READ_REDACTED
+    about = {
+        "kind": "transcript",
+        "view": (View.REDACTED if without else View.RAW).value,
+        "format": form.value,
+        "version": announced.version,
+    }
+    opened = await open_read(state, permit, manifest, about)
     try:
-        transcript = await _transcript(opened, row["transcript"])
-        body = render(transcript, form)
+        transcript = await stored_transcript(state.store, await opened.unwrap(), announced)
+        if without:
+            transcript = _redacted(transcript)
+        source = Source(manifest, announced.version, announced.completed_at, redacted=without)
+        body = render(transcript, form, source)
     except BaseException as error:
         opened.close(failed(error, opened), 0)
         raise
-    headers = {"Content-Type": f"{form.media_type}; charset=utf-8", "Vary": "Accept"}
+    headers = {
+        "Content-Type": f"{form.media_type}; charset=utf-8",
+        "Content-Disposition": f'inline; filename="{manifest.call_id}.{form.suffix}"',
+        "Vary": "Accept",
+    }
     if transcript.language:
         headers["Content-Language"] = transcript.language
     return Delivery(opened, _once(body), len(body), headers=headers)
 
 
-async def _transcript(opened: OpenedRead, event: dict[str, Any]) -> Transcript:
-    manifest = opened.manifest
-    size = int(event["plaintext_bytes"])
-    stored = _sealed_transcript(opened.state, manifest, await opened.unwrap(), event, size)
-    plaintext = await _stored(stored.read(0, size))
-    if not hmac.compare_digest(hashlib.sha256(plaintext).hexdigest(), str(event["plaintext_sha256"])):
-        raise IntegrityError("The transcript is not the one that was announced.")
-    try:
-        transcript = Transcript.model_validate_json(plaintext)
-    except ValidationError:
-        # Without its cause, which quotes the text.
-        raise IntegrityError("The transcript does not have the form of one.") from None
-    _check_call(transcript, manifest.call_id)
-    return transcript
+def _redacted(transcript: Transcript) -> Transcript:
+    if transcript.redactions is None:
+        raise NotReady(
+            "This transcript was made before transcripts were searched for what to redact: an administrator "
+            "can have the recording transcribed again."
+        )
+    return redacted(transcript)
 
 
-def _sealed_transcript(
-    state: AccessState, manifest: Manifest, dek: bytes, event: dict[str, Any], size: int
-) -> SealedObject:
-    ids = (manifest.tenant_id, manifest.call_id)
-    return SealedObject(
-        state.store,
-        event["bucket"],
-        event["object"],
-        key=derive(dek, Kind.TRANSCRIPT, manifest.call_id),
-        associated_data=associated_data(*ids, Kind.TRANSCRIPT, version=int(event["version"])),
-        plaintext_bytes=size,
-    )
-
-
-def _check_call(transcript: Transcript, call_id: UUID) -> None:
-    if transcript.call_id != call_id:
-        raise IntegrityError("The transcript belongs to another call.")
+async def _announced(state: AccessState, permit: Permit, version: int | None) -> dict[str, Any]:
+    """The event of the version that is to be read."""
+    row = permit.row
+    if row["transcript"] is None:
+        why = row["transcript_failure"]
+        raise NotReady(f"There is no transcript: {why}." if why else "The transcript is not ready yet.")
+    if version is None:
+        newest: dict[str, Any] = row["transcript"]
+        return newest
+    found = await repository.version(state.database, row["tenant_id"], row["call_id"], version)
+    if found is None:
+        raise NotFound("The transcript has no such version: GET …/transcripts lists those that there are.")
+    return found

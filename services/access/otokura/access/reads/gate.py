@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from otokura.access.errors import NotReady
-from otokura.access.identity.subject import Reader, reader_from
+from otokura.access.identity.subject import Reader, is_over, reader_from
 from otokura.access.permission import entry, record_denial
 from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import repository
@@ -55,12 +55,11 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedRead:
+class Opened:
     """A read whose entry is acknowledged. It must be closed, however it ends."""
 
     state: AccessState
     permit: Permit
-    manifest: Manifest
     read_id: UUID
     entry_id: UUID
 
@@ -75,29 +74,43 @@ class OpenedRead:
             "Content-Security-Policy": "default-src 'none'; sandbox",
         }
 
+    @property
+    def key_commitment(self) -> str:
+        """What the call's key must match: while there is no manifest, what came with the key."""
+        commitment: str = self.permit.row["commitment"]
+        return commitment
+
     async def unwrap(self) -> bytes:
         """The call's DEK, after its commitment is checked.
 
         Raises:
-            IntegrityError: the wrapped key was changed, or is not the one to which the manifest commits.
+            IntegrityError: the wrapped key was changed, or is not the one to which is committed.
             Unavailable: the key provider cannot be reached.
         """
-        row, manifest = self.permit.row, self.manifest
+        row = self.permit.row
         wrapped = WrappedDek(row["kek_id"], row["wrapped"])
-        context = KeyContext(manifest.tenant_id, manifest.call_id)
+        context = KeyContext(row["tenant_id"], row["call_id"])
         dek = await self.state.keys.unwrap(wrapped, context, KeyUse.READ, str(self.entry_id))
-        check_commitment(dek, manifest.call_id, manifest.key_commitment)
+        check_commitment(dek, row["call_id"], self.key_commitment)
         return dek
 
-    async def still_permitted(self) -> bool:
-        """Whether the reader may go on: asked again, from the beginning, of the database as it is now."""
+    async def look_again(self) -> Mapping[str, Any] | None:
+        """The call as it is now; None when the reader may not go on.
+
+        Asked again from the beginning, of the database as it is now.
+        """
         request, state = self.permit.request, self.state
         row = await repository.read(state.database, request.token.subject, request.token.jti, request.call_id)
-        if row is None or row["reader_revoked"] or row["call_id"] is None:
-            return False
+        if row is None or is_over(row, request.token) or row["call_id"] is None:
+            return None
         reader = reader_from(row, request.token, request.place)
         asked = reader.circumstances(request.purpose, request.reason)
-        return judge(state.policies.decide, reader, facts_of(row), request.action, asked) is None
+        denial = judge(state.policies.decide, reader, facts_of(row), request.action, asked)
+        return row if denial is None else None
+
+    async def still_permitted(self) -> bool:
+        """Whether the reader may go on."""
+        return await self.look_again() is not None
 
     def close(self, outcome: Outcome, sent: int) -> None:
         """Writes `read.closed`, beside the request."""
@@ -109,6 +122,18 @@ class OpenedRead:
         }
         draft = entry(Action.READ_CLOSED, self.permit.reader, detail, self.permit.request.call_id)
         self.state.closings.add(draft)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRead(Opened):
+    """A read of a sealed recording, or of what was made of it."""
+
+    manifest: Manifest
+
+    @property
+    def key_commitment(self) -> str:
+        """That of the manifest."""
+        return self.manifest.key_commitment
 
 
 async def permit(state: AccessState, request: Request) -> Permit:
@@ -163,8 +188,27 @@ async def open_read(
     Raises:
         Unavailable: the entry was not acknowledged. There is no read.
     """
-    request = permit.request
-    opened = OpenedRead(state, permit, manifest, request.read_id or uuid7(), uuid7())
+    opened = OpenedRead(state, permit, permit.request.read_id or uuid7(), uuid7(), manifest)
+    await _write_down(opened, about)
+    return opened
+
+
+async def open_live(state: AccessState, permit: Permit, about: Mapping[str, Any]) -> Opened:
+    """The same for a call that may still last, of which there is no manifest.
+
+    Raises:
+        NotReady: the call's key has not arrived.
+        Unavailable: the entry was not acknowledged. There is no read.
+    """
+    if permit.row["wrapped"] is None:
+        raise NotReady("The call's key has not arrived yet.", state=permit.row["state"])
+    opened = Opened(state, permit, permit.request.read_id or uuid7(), uuid7())
+    await _write_down(opened, about)
+    return opened
+
+
+async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
+    state, permit, request = opened.state, opened.permit, opened.permit.request
     detail = {
         "read_id": opened.read_id,
         "action": request.action.value,
@@ -183,7 +227,6 @@ async def open_read(
         # It may still arrive: then the log shall say that nothing was read by it.
         opened.close(Outcome.UNWRITTEN, 0)
         raise
-    return opened
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -10,7 +10,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.models import Table
-from otokura.access.reads.models import CallKeyRecord, CallRecord, TranscriptRecord
+from otokura.access.reads.models import CallKeyRecord, CallRecord, TranscriptRecord, TranscriptVersion
 from otokura.shared.consumer import EventContext, Subscription
 from otokura.shared.errors import Poison
 from otokura.shared.events import (
@@ -89,15 +89,17 @@ async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventC
 async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
-    """Where the transcript lies."""
+    """Where the transcript lies. A version that comes late is kept, and does not take a newer one's place."""
     about = event.model_dump(mode="json", exclude={"call_id", "tenant_id"})
-    values = {"event": about, "failure": None, "completed_at": event.completed_at}
+    values = {"event": about, "completed_at": event.completed_at}
     await _store(session, TranscriptRecord, event, "version", values)
+    kept = event.model_dump(include={"call_id", "version", "tenant_id", "request_id", "completed_at"})
+    await session.exec(insert(TranscriptVersion).values({**kept, "event": about}).on_conflict_do_nothing())
 
 
 async def transcript_failed(session: AsyncSession, event: TranscriptFailed, _context: EventContext) -> None:
     """Why there is no transcript; one that exists already stays."""
-    await _store(session, TranscriptRecord, event, "version", {"failure": event.reason})
+    await _store(session, TranscriptRecord, event, "failed_version", {"failure": event.reason})
 
 
 async def _store(

@@ -67,13 +67,32 @@ class CallKeyRecord(Table, table=True):
 
 
 class TranscriptRecord(Table, table=True):
-    """Where a call's transcript lies, or why there is none."""
+    """Where a call's newest transcript lies, or why there is none.
+
+    `version` is that of the transcript, `failed_version` that of the newest failure; in whatever order they
+    come, the newest of each stays.
+    """
 
     __tablename__ = "transcripts"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
 
     call_id: UUID = Field(primary_key=True)
     tenant_id: UUID
-    version: int = Field(sa_type=BigInteger)
+    version: int = Field(default=-1, sa_type=BigInteger)
     event: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    failure: str | None = None
     completed_at: datetime | None = moment(nullable=True)
+    failed_version: int = Field(default=-1, sa_type=BigInteger)
+    failure: str | None = None
+
+
+class TranscriptVersion(Table, table=True):
+    """One completed transcript of a call. Versions are kept as long as the call is."""
+
+    __tablename__ = "transcript_versions"  # pyright: ignore[reportAssignmentType]
+
+    call_id: UUID = Field(primary_key=True)
+    version: int = Field(sa_type=BigInteger, primary_key=True)
+    tenant_id: UUID
+    event: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    request_id: UUID | None = None
+    """The request that it was made again for."""
+    completed_at: datetime = moment()

@@ -1,15 +1,13 @@
-"""A transcript as people and players read it: WebVTT (W3C) and plain text."""
+"""A transcript in the forms in which it can be asked for, and which one a request wants."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
 
+from otokura.access.reads.subtitles import srt, timestamp, webvtt
+from otokura.access.reads.vcon import Source, vcon
 from otokura.shared.transcripts import Transcript, Turn
-
-_MS_PER_SECOND = 1000
-_SECONDS_PER_MINUTE = 60
-_MINUTES_PER_HOUR = 60
 
 
 class TranscriptFormat(StrEnum):
@@ -17,55 +15,30 @@ class TranscriptFormat(StrEnum):
 
     JSON = "json"
     WEBVTT = "vtt"
+    SRT = "srt"
     TEXT = "text"
+    VCON = "vcon"
 
     @property
     def media_type(self) -> str:
         """The media type of this format."""
         return _MEDIA_TYPES[self]
 
+    @property
+    def suffix(self) -> str:
+        """Of a file of this format."""
+        return "txt" if self is TranscriptFormat.TEXT else self.value
+
 
 _MEDIA_TYPES = {
     TranscriptFormat.JSON: "application/json",
     TranscriptFormat.WEBVTT: "text/vtt",
+    TranscriptFormat.SRT: "application/x-subrip",
     TranscriptFormat.TEXT: "text/plain",
+    TranscriptFormat.VCON: "application/vcon",
 }
-
-
-def render(transcript: Transcript, form: TranscriptFormat) -> bytes:
-    """The transcript in the format, UTF-8."""
-    renderers: dict[TranscriptFormat, Callable[[Transcript], str]] = {
-        TranscriptFormat.JSON: Transcript.model_dump_json,
-        TranscriptFormat.WEBVTT: webvtt,
-        TranscriptFormat.TEXT: text,
-    }
-    return renderers[form](transcript).encode()
-
-
-def webvtt(transcript: Transcript) -> str:
-    """WebVTT: one cue a turn, the speaker as a voice span (WebVTT §3.4, §4.2.2)."""
-    cues = [_cue(turn) for turn in transcript.turns]
-    return "\n\n".join(["WEBVTT", *cues]) + "\n"
-
-
-def _cue(turn: Turn) -> str:
-    # A cue must end after it starts (§4.1), also one of a single short word.
-    end_ms = max(turn.end_ms, turn.start_ms + 1)
-    return f"{timestamp(turn.start_ms)} --> {timestamp(end_ms)}\n<v {turn.role}>{_escape(turn.text)}"
-
-
-def _escape(spoken: str) -> str:
-    """Cue text without markup or line ends of its own: `-->` or a blank line would end the cue."""
-    one_line = " ".join(spoken.split())
-    return one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def timestamp(milliseconds: int) -> str:
-    """`hh:mm:ss.ttt`, hours as many digits as they need, at least two (WebVTT §3.3)."""
-    seconds, ms = divmod(milliseconds, _MS_PER_SECOND)
-    minutes, second = divmod(seconds, _SECONDS_PER_MINUTE)
-    hour, minute = divmod(minutes, _MINUTES_PER_HOUR)
-    return f"{hour:02}:{minute:02}:{second:02}.{ms:03}"
+_FORMER_NAMES = {"application/vcon+json": "application/vcon"}
+"""What earlier drafts called them."""
 
 
 def text(transcript: Transcript) -> str:
@@ -77,6 +50,27 @@ def _line(turn: Turn) -> str:
     at = timestamp(turn.start_ms).partition(".")[0]
     doubt = " (?)" if turn.doubtful else ""
     return f"[{at}] {turn.role}: {' '.join(turn.text.split())}{doubt}"
+
+
+_RENDERERS: dict[TranscriptFormat, Callable[[Transcript], str]] = {
+    TranscriptFormat.JSON: Transcript.model_dump_json,
+    TranscriptFormat.WEBVTT: webvtt,
+    TranscriptFormat.SRT: srt,
+    TranscriptFormat.TEXT: text,
+}
+
+
+def render(transcript: Transcript, form: TranscriptFormat, source: Source) -> bytes:
+    """The transcript in the format, UTF-8.
+
+    Args:
+        transcript: raw or redacted.
+        form: the format.
+        source: what there is to say of it, for the formats that say it.
+    """
+    if form is TranscriptFormat.VCON:
+        return vcon(transcript, source).encode()
+    return _RENDERERS[form](transcript).encode()
 
 
 def choose_format(asked: str | None, accept: str | None) -> TranscriptFormat | None:
@@ -106,6 +100,7 @@ def _weight(accept: str, form: TranscriptFormat) -> float:
 
 def _range(element: str) -> tuple[str, float]:
     name, *parameters = (part.strip().lower() for part in element.split(";"))
+    name = _FORMER_NAMES.get(name, name)
     for parameter in parameters:
         if parameter.startswith("q="):
             try:

@@ -11,19 +11,20 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.identity.subject import SUBJECT_COLUMNS, SUBJECT_TABLES
+from otokura.access.reads.models import TranscriptVersion
 from otokura.shared.database import Database
 from otokura.shared.events import Role
 
 _STATE = """CASE WHEN c.outcome IS NOT NULL THEN c.outcome WHEN c.manifest IS NOT NULL THEN 'sealed'
     WHEN c.ended_at IS NOT NULL THEN 'sealing' ELSE 'live' END"""
 
-_CALL_COLUMNS = f"""
+CALL_COLUMNS = f"""
     c.call_id, c.tenant_id, c.external_id, {_STATE} AS state, c.direction, c.agent_id, c.channels, c.notice,
     c.purposes, c.language, c.started_at, c.ended_at, c.failure, c.manifest, c.manifest_sha256,
     x.event AS transcript, x.failure AS transcript_failure, owner.team
 """
 # The team of a call is that of the person behind its agent id.
-_CALL_TABLES = """
+CALL_TABLES = """
     LEFT JOIN transcripts x ON x.call_id = c.call_id AND x.tenant_id = c.tenant_id
     LEFT JOIN agent_aliases alias ON alias.tenant_id = c.tenant_id AND alias.agent_id = c.agent_id
     LEFT JOIN principals owner ON owner.id = alias.principal_id
@@ -31,12 +32,12 @@ _CALL_TABLES = """
 
 # One round trip for a whole read: who, from which zones they may, what the call is, and its wrapped key.
 _READ = text(f"""
-    SELECT {SUBJECT_COLUMNS}, {_CALL_COLUMNS}, k.kek_id, k.wrapped, k.commitment
+    SELECT {SUBJECT_COLUMNS}, {CALL_COLUMNS}, k.kek_id, k.wrapped, k.commitment
     FROM {SUBJECT_TABLES}
     LEFT JOIN calls c
         ON c.call_id = :call_id AND c.tenant_id = p.tenant_id AND c.external_id IS NOT NULL
     LEFT JOIN call_keys k ON k.call_id = c.call_id AND k.tenant_id = c.tenant_id
-    {_CALL_TABLES}
+    {CALL_TABLES}
     WHERE p.id = :subject
 """)  # noqa: S608 - constants
 
@@ -47,6 +48,31 @@ async def read(database: Database, subject: UUID, jti: str, call_id: UUID) -> di
         result = await connection.execute(_READ, {"subject": subject, "jti": jti, "call_id": call_id})
         row = result.mappings().one_or_none()
     return dict(row) if row is not None else None
+
+
+# All versions of a call's transcript, newest first, with who asked for them and why.
+_VERSIONS = text("""
+    SELECT v.version, v.event, v.completed_at, q.reason, q.requested_at, asker.name AS requested_by
+    FROM transcript_versions v
+    LEFT JOIN transcription_requests q ON q.id = v.request_id
+    LEFT JOIN principals asker ON asker.id = q.requested_by
+    WHERE v.call_id = :call_id AND v.tenant_id = :tenant_id
+    ORDER BY v.version DESC
+""")
+
+
+async def versions(session: AsyncSession, tenant_id: UUID, call_id: UUID) -> list[dict[str, Any]]:
+    """The completed transcripts of a call, newest first."""
+    values = {"tenant_id": tenant_id, "call_id": call_id}
+    result = await (await session.connection()).execute(_VERSIONS, values)
+    return [dict(row) for row in result.mappings()]
+
+
+async def version(database: Database, tenant_id: UUID, call_id: UUID, number: int) -> dict[str, Any] | None:
+    """The event of one version of a call's transcript."""
+    async with database.session() as session:
+        found = await session.get(TranscriptVersion, (call_id, number))
+    return found.event if found is not None and found.tenant_id == tenant_id else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +97,7 @@ def scope_of(tenant_id: UUID, roles: frozenset[Role], team: str | None, agent_id
     supervises = Role.SUPERVISOR in roles
     return Scope(
         tenant_id=tenant_id,
-        everything=Role.EVIDENCE_OFFICER in roles or (supervises and team is None),
+        everything=bool(roles & {Role.EVIDENCE_OFFICER, Role.ANALYST}) or (supervises and team is None),
         team=team if supervises else None,
         agent_ids=tuple(sorted(agent_ids)) if Role.AGENT in roles else (),
     )
@@ -114,7 +140,7 @@ async def calls(session: AsyncSession, scope: Scope, wanted: CallFilter, limit: 
         conditions.append("(c.started_at, c.call_id) < (:after_at, :after_id)")
         parameters["after_at"], parameters["after_id"] = wanted.after
     statement = text(
-        f"SELECT {_CALL_COLUMNS} FROM calls c {_CALL_TABLES} WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
+        f"SELECT {CALL_COLUMNS} FROM calls c {CALL_TABLES} WHERE {' AND '.join(conditions)}"  # noqa: S608 - constants
         " ORDER BY c.started_at DESC, c.call_id DESC LIMIT :limit"
     )
     result = await (await session.connection()).execute(statement, parameters)

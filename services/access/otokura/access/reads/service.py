@@ -31,7 +31,7 @@ def judge(
         decide: the policy decision point.
         reader: who asks.
         call: the call, if there is one in the reader's tenant.
-        action: `view`, `listen` or `read-transcript`.
+        action: `view`, `listen`, `read-transcript` or `read-redacted`.
         asked: from where, and what for.
     """
     decision = decide(reader.facts, action, call, asked) if call else None
@@ -44,4 +44,7 @@ def judge(
         return denied(search.policies)
     if call is None or decision is None or not decide(reader.facts, PolicyAction.VIEW, call, asked).allowed:
         return absent()
-    return denied(decision.policies, purposes=sorted(call.purposes))
+    redacted = action is PolicyAction.READ_TRANSCRIPT and decide(
+        reader.facts, PolicyAction.READ_REDACTED, call, asked
+    )
+    return denied(decision.policies, sorted(call.purposes), redacted=bool(redacted and redacted.allowed))

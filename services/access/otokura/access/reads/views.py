@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +23,13 @@ class CallState(StrEnum):
     SEALED = "sealed"
     FAILED = "failed"
     EMPTY = "empty"
+
+
+class View(StrEnum):
+    """How much of a transcript is asked for."""
+
+    RAW = "raw"
+    REDACTED = "redacted"
 
 
 class RecordingView(BaseModel):
@@ -79,6 +86,40 @@ class CallView(BaseModel):
                 "transcript": _transcript(row["transcript"], row["transcript_failure"]),
             }
         )
+
+
+class AskedAgain(BaseModel):
+    """Who had a recording transcribed again, and why."""
+
+    requested_by: str | None
+    reason: str
+    requested_at: datetime
+
+
+class TranscriptVersionView(BaseModel):
+    """One version of a transcript; `asked` is empty for the one that every recording gets."""
+
+    version: int
+    language: str
+    turns: int
+    words: int
+    characters: int
+    engine: str
+    model: str
+    completed_at: datetime
+    asked: AskedAgain | None
+
+
+class TranscriptVersions(BaseModel):
+    """The versions of a call's transcript, newest first: the first is what readers get."""
+
+    items: list[TranscriptVersionView]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> TranscriptVersions:
+        """The view of rows of `otokura.access.reads.repository`."""
+        items = [{**row["event"], "asked": row if row["reason"] is not None else None} for row in rows]
+        return cls.model_validate({"items": items})
 
 
 class CallCursor(Cursor):

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from otokura.access.errors import PreconditionRequired
+from otokura.access.etags import etag_of, version_of
 from otokura.access.permission import Configurator, TenantManager, tenant_of
 from otokura.access.state import State
 from otokura.access.tenancy import repository, service
@@ -52,7 +53,7 @@ async def get_settings(state: State, admin: Configurator, response: Response) ->
     """The tenant's settings; the ETag is needed to change them."""
     async with state.database.session() as session:
         settings, version = await service.read_settings(session, tenant_of(admin))
-    response.headers["ETag"] = _etag(version)
+    response.headers["ETag"] = etag_of(version)
     return settings
 
 
@@ -71,16 +72,6 @@ async def put_settings(
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag of the settings as you read them.")
     async with state.database.session() as session:
-        version = await service.change_settings(session, body, _version(if_match), admin)
-    response.headers["ETag"] = _etag(version)
+        version = await service.change_settings(session, body, version_of(if_match), admin)
+    response.headers["ETag"] = etag_of(version)
     return body
-
-
-def _etag(version: int) -> str:
-    return f'"{version}"'
-
-
-def _version(etag: str) -> int:
-    """The version in an ETag of ours; one that is not ours matches no version."""
-    digits = etag.strip().strip('"')
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else -1  # noqa: PLR2004

@@ -58,11 +58,13 @@ async def change_settings(
 
     Raises:
         PreconditionFailed: they have changed since `expected_version`.
-        Unprocessable: two purposes have one name.
+        Unprocessable: two purposes have one name, or a purpose is demanded and there is none.
     """
     names = [purpose.name for purpose in settings.purposes]
     if len(set(names)) != len(names):
         raise Unprocessable("Two purposes have the same name.")
+    if settings.require_purpose and not names:
+        raise Unprocessable("With require_purpose and no purposes no call could start: state the purposes.")
     tenant = await repository.tenant(session, tenant_of(admin), lock=True)
     if tenant.version != expected_version:
         raise PreconditionFailed("The settings have changed since you read them: read them again.")
@@ -76,6 +78,12 @@ async def change_settings(
         "changed": sorted(key for key, value in tenant.settings.items() if before.get(key) != value),
         "purposes": names,
         "require_notice": settings.require_notice,
+        "require_purpose": settings.require_purpose,
+        "notice_version": settings.notice_version,
+        "retention_days": settings.retention_days,
+        "redaction_off": sorted(settings.redaction.off),
+        "insight_rules": [rule.id for rule in settings.insight_rules.add],
+        "insight_rules_off": sorted(settings.insight_rules.disable),
     }
     await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
     return tenant.version
