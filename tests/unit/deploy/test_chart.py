@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
+
+import core
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "otokura"
@@ -80,7 +83,26 @@ def test_no_pod_is_root_or_can_write_its_image(scenario: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_a_service_writes_to_tmp_stays_in_memory(service: str) -> None:
     volumes = pod_templates("default-values.yaml")[f"otokura-{service}"]["spec"]["volumes"]
-    assert [volume["emptyDir"]["medium"] for volume in volumes if "emptyDir" in volume] == ["Memory"]
+    [tmp] = [volume for volume in volumes if volume["name"] == "tmp"]
+    assert tmp["emptyDir"]["medium"] == "Memory"
+
+
+def test_only_the_spool_of_ingest_lies_on_a_disk() -> None:
+    """What waits there is encrypted; it outlives the container, and the volume is larger than the bound."""
+    pods = pod_templates("default-values.yaml")
+    on_disk = {
+        (name, volume["name"])
+        for name in map("otokura-{}".format, SERVICES)
+        for volume in pods[name]["spec"]["volumes"]
+        if "emptyDir" in volume and volume["emptyDir"].get("medium") != "Memory"
+    }
+    assert on_disk == {("otokura-ingest", "spool")}
+    [container] = pods["otokura-ingest"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert given["OTOKURA_SPOOL_FOLDER"] == mounted["spool"]
+    [spool] = [volume for volume in pods["otokura-ingest"]["spec"]["volumes"] if volume["name"] == "spool"]
+    assert int(given["OTOKURA_SPOOL_BYTES"]) < int(spool["emptyDir"]["sizeLimit"].removesuffix("Mi")) << 20
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -109,8 +131,49 @@ def test_a_service_reaches_only_what_it_needs(service: str) -> None:
     policy = of_kind("default-values.yaml", "NetworkPolicy")[f"otokura-{service}"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = sorted({port["port"] for rule in policy["egress"] for port in rule["ports"]})
-    assert ports == [53, 5432, 9000, 9092]
+    webhooks = [443] if service == "ingest" else []
+    assert ports == sorted([53, 5432, 9000, 9092, *webhooks])
     assert all("to" in rule for rule in policy["egress"])
+
+
+def ways_out(scenario: str, port: int) -> list[dict[str, Any]]:
+    """The address blocks that ingest may reach on a port."""
+    policy = of_kind(scenario, "NetworkPolicy")["otokura-ingest"]["spec"]
+    rules = [rule for rule in policy["egress"] if port in {one["port"] for one in rule["ports"]}]
+    return [peer["ipBlock"] for rule in rules for peer in rule.get("to", []) if "ipBlock" in peer]
+
+
+def test_webhooks_leave_for_no_private_address_but_those_that_are_listed() -> None:
+    everywhere, six = ways_out("default-values.yaml", 443)
+    assert (everywhere["cidr"], six["cidr"]) == ("0.0.0.0/0", "2000::/3")
+    closed = [ip_network(network) for network in everywhere["except"]]
+    for private in ("10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.100.100.200"):
+        assert any(ip_address(private) in network for network in closed), private
+    listed = [block["cidr"] for block in ways_out("external-store-values.yaml", 8443)]
+    assert listed == ["0.0.0.0/0", "2000::/3", "10.30.0.0/16", "fd00:30::/64"]
+    container = pod_templates("external-store-values.yaml")["otokura-ingest"]["spec"]["containers"][0]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_WEBHOOK_ALLOWED_NETWORKS"] == "10.30.0.0/16,fd00:30::/64"
+
+
+def test_the_way_out_can_be_closed() -> None:
+    values = {"webhooks": {"enabled": False}}
+    with helm.Chart.load(CHART) as chart:
+        files = chart.render(values=values, name="otokura", namespace="otokura")
+    [policy] = [
+        one
+        for text in files.values()
+        for one in yaml.safe_load_all(text)
+        if one and one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "otokura-ingest"
+    ]
+    assert 443 not in {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_lists_of_networks_are_written_as_the_settings_read_them(scenario: str) -> None:
+    config = of_kind(scenario, "ConfigMap")["otokura-config"]["data"]
+    expected = tuple(map(ip_network, values_of(scenario).get("trustedProxies", [])))
+    assert core.settings(trusted_proxies=config["OTOKURA_TRUSTED_PROXIES"]).trusted_proxies == expected
 
 
 def test_the_default_store_is_minio_and_can_be_replaced() -> None:
@@ -128,9 +191,49 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"issuer": "access.example.com"},
         {"ingest": {"replicas": 0}},
         {"kafkaa": {}},
+        {"webhooks": {"ports": [22]}},
+        {"webhooks": {"ports": []}},
+        {"webhooks": {"allowedNetworks": ["0.0.0.0/0"]}},
+        {"webhooks": {"allowedNetworks": ["everywhere"]}},
         {"s3": {"endpoint": ""}, "minio": {"enabled": False}},
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with helm.Chart.load(CHART) as chart, pytest.raises(helm.HelmError):
         chart.render(values=wrong, name="otokura", namespace="otokura")
+
+
+def test_audiosocket_is_off_unless_it_is_asked_for() -> None:
+    assert "otokura-audiosocket" not in of_kind("default-values.yaml", "Service")
+    policy = of_kind("default-values.yaml", "NetworkPolicy")["otokura-ingest"]["spec"]
+    assert len(policy["ingress"]) == 1
+
+
+def test_audiosocket_comes_from_the_named_networks_to_one_pod_a_caller() -> None:
+    """It has no TLS; both legs of a call must reach one process; the pod sees whence they come."""
+    scenario = "external-store-values.yaml"
+    spec = of_kind(scenario, "Service")["otokura-audiosocket"]["spec"]
+    assert (spec["sessionAffinity"], spec["externalTrafficPolicy"]) == ("ClientIP", "Local")
+    _, rule = of_kind(scenario, "NetworkPolicy")["otokura-ingest"]["spec"]["ingress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.20.0.0/16", "fd00:20::/64"]
+    [container] = pod_templates(scenario)["otokura-ingest"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_AUDIOSOCKET_PORT"] == str(rule["ports"][0]["port"]) == "9019"
+    assert given["OTOKURA_AUDIOSOCKET_ADDRESS"] == "pbx-gateway.example.com:9019"
+
+
+@pytest.mark.parametrize("networks", [[], ["0.0.0.0/0"]])
+def test_audiosocket_from_everywhere_is_refused(networks: list[str]) -> None:
+    report = helm.lint(CHART, {"audiosocket": {"enabled": True, "networks": networks}}, strict=True)
+    assert any("networks" in error for error in report["errors"])
+
+
+def test_transcription_scales_by_the_queue_where_that_is_wanted() -> None:
+    scaled = "external-store-values.yaml"
+    [scaler] = of_kind(scaled, "HorizontalPodAutoscaler").values()
+    assert scaler["spec"]["scaleTargetRef"]["name"] == "otokura-transcribe"
+    [metric] = scaler["spec"]["metrics"]
+    assert metric["external"]["metric"]["name"] == "otokura_transcribe_queued"
+    assert "replicas" not in of_kind(scaled, "Deployment")["otokura-transcribe"]["spec"]
+    assert of_kind("default-values.yaml", "HorizontalPodAutoscaler") == {}
+    assert of_kind("default-values.yaml", "Deployment")["otokura-transcribe"]["spec"]["replicas"] == 1

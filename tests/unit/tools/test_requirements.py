@@ -49,9 +49,10 @@ def test_the_local_stack_is_pinned() -> None:
     assert wanted <= pins(ROOT / "requirements" / "local.txt").keys()
 
 
-def test_what_is_installed_together_agrees() -> None:
+@pytest.mark.parametrize("names", [("local", "test", "lint"), ("local", "test", "openai")], ids="-".join)
+def test_what_is_installed_together_agrees(names: tuple[str, ...]) -> None:
     together: dict[str, set[str]] = {}
-    for name in ("local", "test", "lint"):
+    for name in names:
         for package, version in pins(ROOT / "requirements" / f"{name}.txt").items():
             together.setdefault(package, set()).add(version)
     assert {package: found for package, found in together.items() if len(found) > 1} == {}

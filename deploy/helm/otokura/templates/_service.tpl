@@ -57,7 +57,7 @@ capabilities:
       {{- end }}
 {{- end }}
 
-{{/* Arguments: root, name, env (further environment as a YAML list, optional). */}}
+{{/* Arguments: root, name, env (further environment as a YAML list, optional), spool (size of its volume, optional). */}}
 {{- define "otokura.deployment" -}}
 {{- $service := index .root.Values .name -}}
 apiVersion: apps/v1
@@ -66,7 +66,9 @@ metadata:
   name: {{ include "otokura.fullname" . }}
   labels: {{- include "otokura.annotatedLabels" . | nindent 4 }}
 spec:
+  {{- if not (dig "autoscaling" "enabled" false $service) }}
   replicas: {{ $service.replicas }}
+  {{- end }}
   selector:
     matchLabels: {{- include "otokura.labels" . | nindent 6 }}
   template:
@@ -136,6 +138,10 @@ spec:
               readOnly: true
             - name: tmp
               mountPath: /tmp
+            {{- with .spool }}
+            - name: spool
+              mountPath: /var/spool/otokura
+            {{- end }}
       volumes:
         - name: secrets
           secret:
@@ -147,6 +153,12 @@ spec:
           emptyDir:
             medium: Memory
             sizeLimit: 64Mi
+        {{- with .spool }}
+        - name: spool
+          # On the node's disk, encrypted: it outlives the container, not the pod.
+          emptyDir:
+            sizeLimit: {{ . }}
+        {{- end }}
 {{- end }}
 
 {{- define "otokura.service" -}}
@@ -176,7 +188,10 @@ spec:
     matchLabels: {{- include "otokura.labels" . | nindent 6 }}
 {{- end }}
 
-{{/* Default deny; then only what the table of the design says: DNS, PostgreSQL, Kafka, S3, and HTTP from the ingress. */}}
+{{/*
+Default deny; then only what the table of the design says: DNS, PostgreSQL, Kafka, S3, and HTTP from the ingress.
+Arguments: root, name, ingress and egress (further rules as YAML lists, optional).
+*/}}
 {{- define "otokura.networkPolicy" -}}
 {{- $service := index .root.Values .name -}}
 apiVersion: networking.k8s.io/v1
@@ -195,6 +210,9 @@ spec:
               kubernetes.io/metadata.name: {{ .root.Values.ingressFrom.namespace }}
       ports:
         - port: {{ $service.port }}
+    {{- with .ingress }}
+    {{- . | nindent 4 }}
+    {{- end }}
   egress:
     - to:
         - namespaceSelector:
@@ -225,5 +243,8 @@ spec:
             matchLabels: {{- include "otokura.labels" (dict "root" .root "name" "minio") | nindent 14 }}
       ports:
         - port: 9000
+    {{- end }}
+    {{- with .egress }}
+    {{- . | nindent 4 }}
     {{- end }}
 {{- end }}
