@@ -103,7 +103,7 @@ def main() -> int:
     with (
         servers.postgres() as postgres,
         servers.s3() as store,
-        servers.kafka() as broker,
+        servers.kafka(lasting=True) as broker,
         access_service.running(postgres, store, access_service.kafka_of(broker)) as access,
     ):
         tenant = access.tenant()

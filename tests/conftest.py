@@ -1,7 +1,8 @@
-"""Fixtures of every test: real servers once a session; databases and buckets fresh for each test."""
+"""Fixtures of every test: real servers once a worker; databases and buckets fresh for each test."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import servers
+from otokura.cli.local import ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 from whole import Whole, whole_system
@@ -16,6 +18,16 @@ from whole import Whole, whole_system
 # A slow machine is no failure: no test asserts on time.
 settings.register_profile("otokura", deadline=None)
 settings.load_profile("otokura")
+
+MOST_WORKERS = 8
+
+
+def pytest_configure() -> None:
+    """Gives each of pytest-xdist's workers ports of its own: what one has chosen no other takes."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MOST_WORKERS
+    for choices in ("PUBLIC", "INTERNAL"):
+        every: range = getattr(ports, choices)
+        setattr(ports, choices, every[worker::MOST_WORKERS])
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +44,9 @@ def s3_server() -> Iterator[SeaweedServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=servers.broker_scope)
 def kafka_server() -> Iterator[servers.KafkaServer]:
-    """A running broker: Tansu, or Apache Kafka with `OTOKURA_TEST_KAFKA=apache`."""
+    """A running broker: Tansu, its records in memory, or Apache Kafka with `OTOKURA_TEST_KAFKA=apache`."""
     with servers.kafka() as server:
         yield server
 

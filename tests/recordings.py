@@ -25,6 +25,7 @@ from otokura.shared.keys import (
     KeyContext,
     Kind,
     LocalKeyProvider,
+    WrappedDek,
     associated_data,
     commitment,
     derive,
@@ -95,35 +96,11 @@ class Recordings:
             language=language,
             started_at=AT,
             ended_at=AT,
-            recording=StoredObject(
-                bucket="recordings",
-                name=name,
-                media_type="audio/wav",
-                plaintext_bytes=len(file),
-                plaintext_sha256=hashlib.sha256(file).hexdigest(),
-            ),
+            recording=_stored(name, file),
             key_commitment=commitment(dek, call),
         )
         wrapped = await self._keys.wrap(dek, KeyContext(tenant, call))
-        whose = {"call_id": call, "tenant_id": tenant}
-        return SealedCall(
-            dek,
-            manifest,
-            RecordingSealed(
-                **whose,
-                version=5,
-                manifest=manifest.model_dump(mode="json"),
-                manifest_sha256=manifest.sha256(),
-                sealed_at=AT,
-            ),
-            KeyWrapped(
-                **whose,
-                version=1,
-                kek_id=wrapped.kek_id,
-                wrapped=base64.b64encode(wrapped.wrapped),
-                commitment=manifest.key_commitment,
-            ),
-        )
+        return _told(dek, manifest, wrapped)
 
     async def transcript(self, call: SealedCall, event: TranscriptCompleted) -> Transcript:
         """The transcript that an event names, opened as access opens it."""
@@ -155,3 +132,36 @@ async def enqueue(session: AsyncSession, call: SealedCall) -> None:
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(data), 1 << 20):
         yield data[start : start + (1 << 20)]
+
+
+def _stored(name: str, file: bytes) -> StoredObject:
+    return StoredObject(
+        bucket="recordings",
+        name=name,
+        media_type="audio/wav",
+        plaintext_bytes=len(file),
+        plaintext_sha256=hashlib.sha256(file).hexdigest(),
+    )
+
+
+def _told(dek: bytes, manifest: Manifest, wrapped: WrappedDek) -> SealedCall:
+    """The call with the events that tell of it."""
+    whose = {"call_id": manifest.call_id, "tenant_id": manifest.tenant_id}
+    return SealedCall(
+        dek,
+        manifest,
+        RecordingSealed(
+            **whose,
+            version=5,
+            manifest=manifest.model_dump(mode="json"),
+            manifest_sha256=manifest.sha256(),
+            sealed_at=AT,
+        ),
+        KeyWrapped(
+            **whose,
+            version=1,
+            kek_id=wrapped.kek_id,
+            wrapped=base64.b64encode(wrapped.wrapped),
+            commitment=manifest.key_commitment,
+        ),
+    )

@@ -23,14 +23,14 @@ from recordings import SealedCall, enqueue
 ENGLISH = (speech.CALLS / "en-support.wav").read_bytes()
 
 
-def silent_wav(seconds: int) -> bytes:
-    """A two-channel telephone recording in which nobody speaks."""
+def silent_wav(seconds: int, channels: int = 2) -> bytes:
+    """A telephone recording in which nobody speaks."""
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
-        file.setnchannels(2)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(8000)
-        file.writeframes(bytes(4 * 8000 * seconds))
+        file.writeframes(bytes(2 * channels * 8000 * seconds))
     return content.getvalue()
 
 

@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from otokura.cli.__main__ import app
-from whole import PATIENCE, Whole, settled
+from whole import PATIENCE, Whole, a_call, settled, transcribed, upload
+from worker_support import silent_wav
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 CALL = Path("examples/calls/en-support.wav")
@@ -60,6 +61,35 @@ def test_the_token_of_a_principal_is_good(whole: Whole) -> None:
     assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False).status_code == 200
     stranger = run(whole, "token", "nobody")
     assert (stranger.exit_code, "there is no nobody" in stranger.stderr) == (2, True)
+
+
+@pytest.mark.guarantee("T71")
+@pytest.mark.guarantee("T73")
+def test_a_recording_is_transcribed_again_and_both_versions_can_be_read(whole: Whole, tmp_path: Path) -> None:
+    file = tmp_path / "silence.wav"
+    file.write_bytes(silent_wav(1))
+    call = upload(whole, a_call("again", "en"), file)
+    transcribed(whole, call)
+    again = ["transcribe", "again", "--call", call]
+    counted = run(whole, *again, "--dry-run")
+    assert (counted.exit_code, counted.stdout) == (0, "1 calls would be transcribed again.\n")
+    done = run(whole, *again, "--reason", "To see whether it works", "--wait")
+    assert done.exit_code == 0, done.stderr
+    assert "0 queued, 0 running, 1 done, 0 failed." in done.stdout
+    request = done.stdout.split("request ")[1].split(".")[0]
+    assert "1 done" in run(whole, "transcribe", "progress", request).stdout
+
+    deadline = time.monotonic() + PATIENCE
+    with whole.api("supervisor") as api:
+        # The progress and the new version are two events: the second may come later.
+        while len(versions := api.json("GET", f"/v1/calls/{call}/transcripts")["items"]) < 2:
+            assert time.monotonic() < deadline, "the new version does not come"
+            time.sleep(0.5)
+        newest, first = versions
+        assert (newest["asked"]["reason"], first["asked"]) == ("To see whether it works", None)
+        assert newest["version"] > first["version"]
+        read = {"purpose": "quality", "version": first["version"]}
+        assert api.json("GET", f"/v1/calls/{call}/transcript", params=read)["turns"] == []
 
 
 def test_a_dead_letter_is_listed_and_sent_again(whole: Whole) -> None:

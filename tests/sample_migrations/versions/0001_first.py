@@ -3,7 +3,7 @@
 from alembic import op
 from alembic.operations import Operations
 
-from otokura.shared.tables import create_directory, create_idempotency, create_messaging
+from otokura.shared.tables import add_client_keys, create_directory, create_idempotency, create_messaging
 
 revision = "0001"
 down_revision = None
@@ -14,3 +14,4 @@ def upgrade() -> None:
     create_messaging(operations)
     create_idempotency(operations)
     create_directory(operations)
+    add_client_keys(operations)

@@ -64,7 +64,9 @@ def stream() -> Iterator[io.StringIO]:
 @pytest.mark.guarantee("S1")
 @pytest.mark.parametrize("key", SECRET_KEYS + CONTENT_KEYS)
 @pytest.mark.parametrize(
-    "wrap", [lambda v: v, lambda v: [v], lambda v: {"a": [{"b": v}]}, lambda v: (v, {v: v})], ids=str
+    "wrap",
+    [lambda v: v, lambda v: [v], lambda v: {"a": [{"b": v}]}, lambda v: (v, {v: v})],
+    ids=["alone", "in a list", "in a mapping", "as a key"],
 )
 def test_the_value_of_a_telling_key_is_masked(
     stream: io.StringIO, key: str, wrap: Callable[[str], object]

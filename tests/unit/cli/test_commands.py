@@ -21,13 +21,17 @@ def test_every_command_is_there() -> None:
         "demo",
         "dlq",
         "kafka",
+        "schemas",
         "token",
+        "transcribe",
         "up",
         "verify",
     }
 
 
-@pytest.mark.parametrize("command", [["token", "supervisor"], ["dlq", "list"], ["verify"]])
+@pytest.mark.parametrize(
+    "command", [["token", "supervisor"], ["dlq", "list"], ["verify"], ["transcribe", "again"]]
+)
 def test_without_a_running_otokura_a_command_says_how_to_start_one(
     command: list[str], tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otokura.cli.credentials import Credentials, Principal
+from otokura.cli.local import ports
 from otokura.cli.local.layout import SERVICES, Layout
 from otokura.cli.local.ports import becomes_free, choose_ports, free_ports
 from otokura.cli.local.private import signing_key, write_private
@@ -91,3 +92,12 @@ def test_a_port_is_waited_for_while_somebody_lets_go_of_it() -> None:
 
 def test_internal_ports_never_meet_the_public_ones() -> None:
     assert max(free_ports(50)) < min(free_ports(50, internal=True))
+
+
+def test_no_port_is_given_twice_before_it_can_be_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers that are about to start never get the same one; when all were given, it begins anew."""
+    monkeypatch.setattr(ports, "PUBLIC", range(20_000, 20_300))
+    monkeypatch.setattr(ports, "_given", set())
+    chosen = [port for _ in range(10) for port in free_ports(20)]
+    assert len(set(chosen)) == 200
+    assert len(set(free_ports(150))) == 150

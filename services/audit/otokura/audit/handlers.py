@@ -21,10 +21,10 @@ from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.progress import Progress
 from otokura.audit.source_keys import SourceKeys
 from otokura.shared.audit_events import AuditAlerted
-from otokura.shared.consumer import POLL_MS, Stalled
-from otokura.shared.consumer_handling import dead_letter
+from otokura.shared.consumer import METADATA_MS, POLL_MS, Stalled
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
+from otokura.shared.dead_letters import dead_letter
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.fetching import SHORTEST_WAIT_MS, FetchPatience
@@ -108,6 +108,7 @@ class LogConsumer:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=SHORTEST_WAIT_MS,
+            metadata_max_age_ms=METADATA_MS,
         )
         try:
             await consumer.start()
