@@ -55,7 +55,7 @@ async def test_the_log_knows_no_number_key_or_credential(
     await settled(client, call["id"])
     log, dek = ingest.log_text(), await ingest.dek(call["id"])
     assert call["id"] in log
-    secret = credentials.api_key.rpartition("_")[2]
+    secret = credentials.api_key.split("_", 2)[2]
     values = ["+8131234", "+8112000", secret, "query-secret", dek.hex(), ingest.store_settings.secret_key]
     assert [value for value in values if value in log] == []
     assert all(json.loads(line) for line in log.splitlines() if line.strip())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from otokura.shared.websocket_server import SIZES, WebSocketProtocol, batches
+from otokura.shared.websocket_server import SIZES, WebSocketProtocol, batches, room
 
 LARGEST = 4096
 HANDSHAKE = (
@@ -32,10 +32,14 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self.reading, self.closed = True, False
+        self.held = 0
         self.resumed = asyncio.Event()
 
     def get_extra_info(self, _name: str, default: Any = None) -> Any:
         return default
+
+    def get_write_buffer_size(self) -> int:
+        return self.held
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
@@ -125,10 +129,15 @@ def apart(received: list[Any]) -> list[Any]:
     return messages
 
 
-whole = st.builds(
-    frame,
-    st.sampled_from([0x82, 0x82, 0x82, 0x81, 0x89, 0x8A, 0x02, 0x01, 0x80, 0x00]),
-    st.one_of(st.binary(max_size=200), st.integers(120, 4000).map(lambda size: b"x" * size)),
+large = st.integers(120, 4000).map(lambda size: b"x" * size)
+# What may be a text's is UTF-8: of the wrong ones the last alone, as of all that is wrong (see below).
+whole = st.one_of(
+    st.builds(frame, st.sampled_from([0x82, 0x82, 0x82, 0x89, 0x8A, 0x02]), st.binary(max_size=200) | large),
+    st.builds(
+        frame,
+        st.sampled_from([0x81, 0x01, 0x80, 0x00]),
+        st.text(max_size=50).map(lambda text: text.encode()) | large,
+    ),
 )
 wrong = st.sampled_from(
     [
@@ -137,6 +146,7 @@ wrong = st.sampled_from(
         frame(0x83, b"abc"),
         frame(0x82, b"abc", length=1 << 40),
         frame(0x82, b"abc", length=LARGEST + 1),
+        frame(0x81, b"\x80"),
         frame(0x88, b"\x03\xe8"),
         frame(0x09, b"fragmented ping"),
     ]
@@ -246,3 +256,15 @@ async def test_who_must_know_what_was_sent_does_not_wait_for_the_round() -> None
 
 def test_a_server_without_batches_says_so() -> None:
     assert batches({"type": "websocket"}) is None
+
+
+async def test_there_is_room_while_the_client_takes_what_it_is_sent() -> None:
+    async with connected() as (protocol, wire):
+        has_room = room(protocol.scope)
+        assert has_room()
+        wire.held = 1
+        assert not has_room()
+        wire.held = 0
+        wire.close()
+        assert not has_room()
+    assert room({"type": "websocket"})()
