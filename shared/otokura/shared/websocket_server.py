@@ -8,11 +8,15 @@ Framing: RFC 6455 §5.2.
 An application that cares for bytes and not for messages may ask for batches (`batches`): a slow sender is
 then read five times a second instead of fifty, as network cards gather their interrupts, and what came in one
 read is one message.
+
+And one that has more to say than a client may be able to hear may ask whether it has heard (`room`), so that
+what it says next is the newest there is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from asyncio import AbstractEventLoop, BaseTransport
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -35,7 +39,9 @@ ROUND_SECONDS: Final = 0.2
 SIZES: Final = "otokura.sizes"
 """Key of a batch: the sizes of its messages, in order."""
 
-_EXTENSION: Final = "otokura.batches"
+_EXTENSION: Final = "otokura.connection"
+_UNSENT_BYTES: Final = 16_384
+"""What the kernel may hold that the client's has no room for yet, of one who asks for room."""
 _FAST_BYTES: Final = 16_384
 """Whoever sends so much in a round is no live stream, and is read as fast as it is taken."""
 _SLOT_SECONDS: Final = 0.02
@@ -204,6 +210,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             cast("dict[str, Any]", self.scope)["extensions"][_EXTENSION] = self
 
+    def keep_little_unsent(self) -> None:
+        """Let the kernel take little that the client does not: megabytes else, and all of it gets old."""
+        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+        ours: socket.socket | None = self.transport.get_extra_info("socket")
+        if option is not None and ours is not None and ours.family in (socket.AF_INET, socket.AF_INET6):
+            ours.setsockopt(socket.IPPROTO_TCP, option, _UNSENT_BYTES)
+
+    def has_room(self) -> bool:
+        """Whether all that was said is on its way to the client."""
+        return not self.transport.is_closing() and self.transport.get_write_buffer_size() == 0
+
     def start_batches(self) -> None:
         """From now on messages come in batches."""
         self._batch = []
@@ -225,8 +242,26 @@ def batches(scope: Mapping[str, Any]) -> Callable[[], Awaitable[None]] | None:
         What reads at once what has reached the socket: to be awaited where its order against something else
         matters. None on a server that knows no batches: messages come as always.
     """
-    connection = scope.get("extensions", {}).get(_EXTENSION)
-    if not isinstance(connection, WebSocketProtocol):
+    connection = _connection(scope)
+    if connection is None:
         return None
     connection.start_batches()
     return connection.catch_up
+
+
+def room(scope: Mapping[str, Any]) -> Callable[[], bool]:
+    """What tells whether the client takes what is sent to it: while it does not, nothing more should be said.
+
+    Args:
+        scope: of the WebSocket. On a server that cannot tell there is always room.
+    """
+    connection = _connection(scope)
+    if connection is None:
+        return lambda: True
+    connection.keep_little_unsent()
+    return connection.has_room
+
+
+def _connection(scope: Mapping[str, Any]) -> WebSocketProtocol | None:
+    connection = scope.get("extensions", {}).get(_EXTENSION)
+    return connection if isinstance(connection, WebSocketProtocol) else None
