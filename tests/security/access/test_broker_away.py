@@ -63,6 +63,7 @@ def test_without_the_broker_nothing_is_read(
     }
     requests: list[tuple[Person | None, str, str, dict[str, Any]]] = [
         (supervisor, "GET", audio, {"params": QUALITY, "headers": {"Range": "bytes=0-99"}}),
+        (supervisor, "GET", audio, {"params": QUALITY | {"view": "redacted"}}),
         (supervisor, "GET", transcript, {"params": QUALITY}),
         (supervisor, "GET", f"/v1/calls/{call.id}", {}),
         (supervisor, "GET", "/v1/calls", {}),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otokura.access.errors import PolicyInvalid
+from otokura.access.identity.subject import Reader
 from otokura.access.policy.cedar import (
     POLICY_DIR,
     CallFacts,
@@ -22,12 +23,14 @@ from otokura.access.policy.cedar import (
     SystemFacts,
     TenantFacts,
 )
+from otokura.access.reads.service import judge
+from otokura.shared.address import Reason, ResolvedAddress
 from otokura.shared.events import Role
 
 ENGINE = PolicyEngine()
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 OFFICE = Circumstances(ip_address("203.0.113.7"), ("office",), "quality")
-CONTENT = (PolicyAction.LISTEN, PolicyAction.READ_TRANSCRIPT)
+CONTENT = (PolicyAction.LISTEN, PolicyAction.LISTEN_REDACTED, PolicyAction.READ_TRANSCRIPT)
 READING = (PolicyAction.VIEW, *CONTENT)
 
 
@@ -86,6 +89,42 @@ def test_an_analyst_has_redacted_text_and_nothing_else() -> None:
     assert having == {PolicyAction.VIEW, PolicyAction.READ_REDACTED}
     assert not allowed(analyst, PolicyAction.READ_REDACTED, where=replace(OFFICE, purpose="training"))
     assert not allowed(analyst, PolicyAction.READ_REDACTED, where=replace(OFFICE, zones=()))
+
+
+@pytest.mark.guarantee("T92")
+@given(
+    roles=st.frozensets(st.sampled_from(Role)),
+    team=st.sampled_from([None, "tokyo"]),
+    reason=st.sampled_from([None, "case 7"]),
+)
+def test_who_may_listen_and_nobody_else_may_hear_the_redacted_recording(
+    roles: frozenset[Role], team: str | None, reason: str | None
+) -> None:
+    who, where = reader(*roles, team=team, agent_ids=frozenset({"2041"})), replace(OFFICE, reason=reason)
+    for what in (call(), call(agent_id="2042"), call(team="osaka")):
+        redacted = allowed(who, PolicyAction.LISTEN_REDACTED, what, where)
+        assert redacted is allowed(who, PolicyAction.LISTEN, what, where)
+
+
+@pytest.mark.guarantee("T92")
+def test_a_policy_can_give_the_redacted_recording_to_who_may_not_have_the_other(tmp_path: Path) -> None:
+    more = """@id("analysts-hear") permit (
+        principal in Otokura::Role::"analyst", action == Otokura::Action::"listen-redacted", resource
+    );"""
+    for path in POLICY_DIR.glob("*.cedar"):
+        (tmp_path / path.name).write_text(path.read_text())
+    engine = PolicyEngine(write_policies(tmp_path, more))
+    analyst = reader(Role.ANALYST)
+    assert engine.decide(analyst, PolicyAction.LISTEN_REDACTED, call(), OFFICE).policies == ("analysts-hear",)
+    assert not engine.decide(analyst, PolicyAction.LISTEN, call(), OFFICE).allowed
+    told = judge(engine.decide, asking(analyst), call(), PolicyAction.LISTEN, OFFICE)
+    assert told is not None
+    assert "view=redacted" in str(told.error)
+
+
+def asking(facts: ReaderFacts) -> Reader:
+    address = ip_address("203.0.113.7")
+    return Reader(facts, "Hanako", ResolvedAddress(address, str(address), (), Reason.DIRECT), ("office",))
 
 
 @pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AGENT])

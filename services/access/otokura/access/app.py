@@ -123,6 +123,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         closings=Closings(audit),
         headers=HeaderCache(),
         live=Hub(),
+        decoding=asyncio.Semaphore(settings.decoders),
     )
 
 

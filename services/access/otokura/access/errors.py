@@ -41,6 +41,12 @@ class NotAcceptable(OtokuraError):  # noqa: N818
     status, code, title = 406, "not-acceptable", "Not acceptable"
 
 
+class Undecodable(OtokuraError):  # noqa: N818
+    """What was decoded when it came cannot be decoded now: too little memory, or another decoder."""
+
+    code, title = "undecodable", "Recording cannot be decoded"
+
+
 class LeaseLost(OtokuraError):  # noqa: N818
     """Another worker took over what this one was doing."""
 

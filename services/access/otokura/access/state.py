@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -36,6 +37,7 @@ class AccessState:
     closings: Closings
     headers: HeaderCache
     live: Hub = field(default_factory=Hub)
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
 
 
 async def access_state(connection: HTTPConnection) -> AccessState:

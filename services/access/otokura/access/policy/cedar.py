@@ -33,6 +33,7 @@ class PolicyAction(StrEnum):
     SEARCH = "search"
     VIEW = "view"
     LISTEN = "listen"
+    LISTEN_REDACTED = "listen-redacted"
     READ_TRANSCRIPT = "read-transcript"
     READ_REDACTED = "read-redacted"
     DISCLOSE = "disclose"
@@ -45,7 +46,12 @@ class PolicyAction(StrEnum):
     TRANSCRIBE_AGAIN = "transcribe-again"
 
 
-_READINGS = {PolicyAction.LISTEN, PolicyAction.READ_TRANSCRIPT, PolicyAction.READ_REDACTED}
+_READINGS = {
+    PolicyAction.LISTEN,
+    PolicyAction.LISTEN_REDACTED,
+    PolicyAction.READ_TRANSCRIPT,
+    PolicyAction.READ_REDACTED,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _WORDS = {
     "no-tenant": "This is a tenant's own business, and you belong to no tenant.",
 }
 _OTHERWISE = "Your role does not permit this."
-_REDACTED = " It permits the redacted transcript: ask with view=redacted."
+_REDACTED = " It permits this without what is redacted: ask with view=redacted."
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import content, gate, repository
 from otokura.access.reads.asking import Asking
 from otokura.access.reads.delivery import Delivery
+from otokura.access.reads.redacted_audio import RedactedRecording
 from otokura.access.reads.rendering import TranscriptFormat, choose_format
 from otokura.access.reads.repository import CallFilter
 from otokura.access.reads.search import search
-from otokura.access.reads.views import CallCursor, CallState, CallView, TranscriptVersions, View
-from otokura.access.state import State
+from otokura.access.reads.stored import announced_transcript
+from otokura.access.reads.views import CallCursor, CallState, CallView, Cover, TranscriptVersions, View
+from otokura.access.state import AccessState, State
 from otokura.shared.address import ClientAddress
 from otokura.shared.audit_entries import Action
 from otokura.shared.authentication import Authenticated
@@ -43,6 +45,8 @@ _AUDIO_DOC: dict[int | str, dict[str, Any]] = {
     200: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The recording."},
     206: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The range asked for."},
 }
+AudioView = Annotated[View, Query(description="`redacted`: without what the newest transcript redacts.")]
+AudioCover = Annotated[Cover, Query(description="What is heard there: `silence` or a quiet `tone`.")]
 _TRANSCRIPT_DOC: dict[int | str, dict[str, Any]] = {
     200: {"content": {form.media_type: {} for form in TranscriptFormat}, "description": "The transcript."},
 }
@@ -106,21 +110,51 @@ async def get_audio(
     asking: Asking,
     state: State,
     *,
+    view: AudioView = View.RAW,
+    cover: AudioCover = Cover.SILENCE,
     range_header: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
 ) -> Delivery:
-    """The recording, decrypted on its way; one range of it where asked for. Every request is a read."""
-    permit = await gate.permit(state, asking.to(PolicyAction.LISTEN, call_id))
-    return await content.deliver_audio(
-        state, permit, range_header=range_header, if_range=if_range, head=False
-    )
+    """The recording, decrypted on its way; one range of it where asked for. Every request is a read.
+
+    `view=redacted` is a permission of its own, and always a WAV file: what the newest transcript redacts is
+    silent in it, or a quiet tone.
+    """
+    permit = await gate.permit(state, asking.to(_listening(view), call_id))
+    rendition = await _rendition(state, permit, cover)
+    return await content.deliver_audio(state, permit, rendition, content.Portion(range_header, if_range))
 
 
 @router.head("/{call_id}/audio", response_class=Response, include_in_schema=False)
-async def head_audio(call_id: UUID, asking: Asking, state: State) -> Delivery:
+async def head_audio(
+    call_id: UUID,
+    asking: Asking,
+    state: State,
+    *,
+    view: AudioView = View.RAW,
+    cover: AudioCover = Cover.SILENCE,
+) -> Delivery:
     """The headers of the recording. Also this is a read: it tells how long somebody spoke."""
-    permit = await gate.permit(state, asking.to(PolicyAction.LISTEN, call_id))
-    return await content.deliver_audio(state, permit, range_header=None, if_range=None, head=True)
+    permit = await gate.permit(state, asking.to(_listening(view), call_id))
+    rendition = await _rendition(state, permit, cover)
+    return await content.deliver_audio(state, permit, rendition, content.Portion(head=True))
+
+
+def _listening(view: View) -> PolicyAction:
+    return PolicyAction.LISTEN_REDACTED if view is View.REDACTED else PolicyAction.LISTEN
+
+
+async def _rendition(state: AccessState, permit: gate.Permit, cover: Cover) -> content.Rendition:
+    """The one that the permit is for.
+
+    Raises:
+        NotReady: there is no recording, or no transcript that says what to cover.
+    """
+    manifest = gate.require_manifest(permit)
+    if permit.request.action is PolicyAction.LISTEN:
+        return content.RawRecording(manifest)
+    announced = await announced_transcript(state, permit)
+    return RedactedRecording(manifest, announced, cover, state.settings.stalled_seconds)
 
 
 @router.get(

@@ -1,95 +1,176 @@
-"""What is read: a range of a recording's bytes, or a transcript in some form."""
+"""What is read: a transcript in some form, or the bytes of a recording in one of its renditions."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
-from otokura.access.errors import NotReady
 from otokura.access.policy.cedar import PolicyAction
-from otokura.access.reads import repository
 from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
-from otokura.access.reads.stored import stored_transcript
+from otokura.access.reads.stored import announced_transcript, present, searched, stored_transcript
 from otokura.access.reads.vcon import Source
 from otokura.access.reads.views import View
 from otokura.access.state import AccessState
-from otokura.shared.errors import IntegrityError, NotFound
-from otokura.shared.events import TranscriptCompleted
+from otokura.shared.manifest import Manifest
 from otokura.shared.ranges import ByteRange, parse_range
 from otokura.shared.redacted import redacted
 from otokura.shared.sealed_objects import open_recording
-from otokura.shared.transcripts import Transcript
 
-_AT_ONCE_BYTES = 1024 * 1024
+AT_ONCE_BYTES = 1024 * 1024
 """Ranges up to this are opened whole before the first byte leaves, so that a failure is a clean problem."""
 
 
+class Rendition(Protocol):
+    """A recording in one form, of which every byte has its place before any is there."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the recording."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """Of the form."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag, with its quotes: the same only for the same bytes."""
+        ...
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds for which something may be held for a reader who takes nothing; None: nothing is held."""
+        ...
+
+    def about(self) -> dict[str, Any]:
+        """What `read.opened` says of it."""
+        ...
+
+    async def begin(self, opened: OpenedRead, span: ByteRange | None) -> AsyncGenerator[bytes]:
+        """The bytes, of which the first are there when this returns. None: what can go wrong, and no byte.
+
+        Raises:
+            NotReady: there is no such rendition.
+            IntegrityError: the key or an object is not what was stored.
+            Unavailable: the store or the key provider is away.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Which part of a rendition is asked for, as HTTP says it (RFC 9110 §14)."""
+
+    range_header: str | None = None
+    if_range: str | None = None
+    head: bool = False
+
+
 async def deliver_audio(
-    state: AccessState, permit: Permit, *, range_header: str | None, if_range: str | None, head: bool
+    state: AccessState, permit: Permit, rendition: Rendition, portion: Portion
 ) -> Delivery:
-    """The recording, or the range of it that was asked for (RFC 9110 §14).
+    """The rendition, or the range of it that was asked for.
 
     Raises:
-        NotReady: there is no recording.
-        RangeNotSatisfiable: the range lies outside the recording.
+        NotReady: there is no such rendition.
+        RangeNotSatisfiable: the range lies outside of it.
         Unavailable: the entry was not acknowledged, or the store or the key provider is away.
-        IntegrityError: the key or the object is not what was stored.
+        IntegrityError: the key or an object is not what was stored.
     """
-    manifest = require_manifest(permit)
-    size, etag = manifest.recording.plaintext_bytes, f'"{manifest.recording.plaintext_sha256}"'
-    asked = parse_range(range_header, size, if_range=if_range, etag=etag)
+    size, etag = rendition.size, rendition.etag
+    asked = parse_range(portion.range_header, size, if_range=portion.if_range, etag=etag)
     span = asked or ByteRange(0, size, size)
-    about = {"kind": "audio", "range": {"start": span.start, "stop": span.stop, "size": size}}
-    opened = await open_read(state, permit, manifest, about | ({"method": "HEAD"} if head else {}))
-    headers = {"Content-Type": manifest.recording.media_type, "Accept-Ranges": "bytes", "ETag": etag}
+    about = rendition.about() | {"range": {"start": span.start, "stop": span.stop, "size": size}}
+    method = {"method": "HEAD"} if portion.head else {}
+    opened = await open_read(state, permit, rendition.manifest, about | method)
+    headers = {"Content-Type": rendition.media_type, "Accept-Ranges": "bytes", "ETag": etag}
     if asked is not None:
         headers["Content-Range"] = asked.content_range
     try:
-        chunks = _nothing() if head else await _audio(opened, span)
+        chunks = await rendition.begin(opened, None if portion.head else span)
     except BaseException as error:
         opened.close(failed(error, opened), 0)
         raise
-    return Delivery(opened, chunks, span.length, status=206 if asked else 200, headers=headers, head=head)
+    return Delivery(
+        opened,
+        chunks,
+        span.length,
+        status=206 if asked else 200,
+        headers=headers,
+        head=portion.head,
+        patience=rendition.patience,
+    )
 
 
-async def _audio(opened: OpenedRead, span: ByteRange) -> AsyncIterator[bytes]:
-    """The plaintext; the beginning of it is authentic before this returns."""
-    state, dek = opened.state, await opened.unwrap()
-    recording = open_recording(state.store, opened.manifest, dek, state.headers)
-    if span.length <= _AT_ONCE_BYTES:
-        return _once(await _stored(recording.read(span.start, span.length)))
-    stream = recording.stream(span.start, span.stop)
-    first = await _stored(anext(stream))
-    return watched(opened, _after(first, stream))
+@dataclass(frozen=True, slots=True)
+class RawRecording:
+    """The recording to the byte, as it was sealed."""
+
+    manifest: Manifest
+
+    @property
+    def media_type(self) -> str:
+        """Of what was sealed."""
+        return self.manifest.recording.media_type
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.manifest.recording.plaintext_bytes
+
+    @property
+    def etag(self) -> str:
+        """The recording's hash."""
+        return f'"{self.manifest.recording.plaintext_sha256}"'
+
+    @property
+    def patience(self) -> float | None:
+        """A reader who takes nothing costs a megabyte."""
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """What `read.opened` says of it."""
+        return {"kind": "audio", "view": View.RAW.value}
+
+    async def begin(self, opened: OpenedRead, span: ByteRange | None) -> AsyncGenerator[bytes]:
+        """The plaintext; the beginning of it is authentic before this returns."""
+        if span is None:
+            return nothing()
+        state, dek = opened.state, await opened.unwrap()
+        recording = open_recording(state.store, self.manifest, dek, state.headers)
+        if span.length <= AT_ONCE_BYTES:
+            return once(await present(recording.read(span.start, span.length)))
+        stream = recording.stream(span.start, span.stop)
+        return watched(opened, after(await present(anext(stream)), stream))
 
 
-async def _stored(reading: Awaitable[bytes]) -> bytes:
-    """What is read from the store. That it is gone is no reason to say that it never was.
-
-    Raises:
-        IntegrityError: the object that the manifest names is not there.
-    """
-    try:
-        return await reading
-    except NotFound as error:
-        raise IntegrityError("The stored object is gone.") from error
+async def after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """What was read ahead, and what follows it."""
+    async with aclosing(rest):
+        yield first
+        async for chunk in rest:
+            yield chunk
 
 
-async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
-
-
-async def _once(chunk: bytes) -> AsyncIterator[bytes]:
+async def once(chunk: bytes) -> AsyncGenerator[bytes]:
+    """One chunk, if it has anything."""
     if chunk:
         yield chunk
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def nothing() -> AsyncGenerator[bytes]:
+    """No chunk."""
     for chunk in chain[bytes]():
         yield chunk
 
@@ -109,8 +190,7 @@ async def deliver_transcript(
         IntegrityError: the key or the object is not what was stored.
     """
     manifest = require_manifest(permit)
-    ids = {"call_id": manifest.call_id, "tenant_id": manifest.tenant_id}
-    announced = TranscriptCompleted.model_validate({**await _announced(state, permit, version), **ids})
+    announced = await announced_transcript(state, permit, version)
     without = permit.request.action is PolicyAction.READ_REDACTED
     about = {
         "kind": "transcript",
@@ -122,7 +202,7 @@ async def deliver_transcript(
     try:
         transcript = await stored_transcript(state.store, await opened.unwrap(), announced)
         if without:
-            transcript = _redacted(transcript)
+            transcript = redacted(searched(transcript))
         source = Source(manifest, announced.version, announced.completed_at, redacted=without)
         body = render(transcript, form, source)
     except BaseException as error:
@@ -135,28 +215,4 @@ async def deliver_transcript(
     }
     if transcript.language:
         headers["Content-Language"] = transcript.language
-    return Delivery(opened, _once(body), len(body), headers=headers)
-
-
-def _redacted(transcript: Transcript) -> Transcript:
-    if transcript.redactions is None:
-        raise NotReady(
-            "This transcript was made before transcripts were searched for what to redact: an administrator "
-            "can have the recording transcribed again."
-        )
-    return redacted(transcript)
-
-
-async def _announced(state: AccessState, permit: Permit, version: int | None) -> dict[str, Any]:
-    """The event of the version that is to be read."""
-    row = permit.row
-    if row["transcript"] is None:
-        why = row["transcript_failure"]
-        raise NotReady(f"There is no transcript: {why}." if why else "The transcript is not ready yet.")
-    if version is None:
-        newest: dict[str, Any] = row["transcript"]
-        return newest
-    found = await repository.version(state.database, row["tenant_id"], row["call_id"], version)
-    if found is None:
-        raise NotFound("The transcript has no such version: GET …/transcripts lists those that there are.")
-    return found
+    return Delivery(opened, once(body), len(body), headers=headers)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -32,21 +33,25 @@ class Delivery(Response):
     Args:
         opened: the read; this closes it.
         chunks: the content; read ahead of by the caller for as long as it can still answer with a problem.
+            This closes them.
         length: bytes that `chunks` gives in all.
         status: 200 or 206.
         headers: beside those of the read.
         head: send the headers only.
+        patience: seconds after which a reader who takes nothing is cut off; None for chunks that hold nothing
+            while they wait.
     """
 
     def __init__(
         self,
         opened: OpenedRead,
-        chunks: AsyncIterator[bytes],
+        chunks: AsyncGenerator[bytes],
         length: int,
         *,
         status: int = 200,
         headers: Mapping[str, str],
         head: bool = False,
+        patience: float | None = None,
     ) -> None:
         self.status_code = status
         self.background = None
@@ -55,6 +60,7 @@ class Delivery(Response):
         self._opened = opened
         self._chunks = chunks
         self._head = head
+        self._patience = patience
         self.init_headers({**opened.headers, "Content-Length": str(length), **headers})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,6 +85,7 @@ class Delivery(Response):
         finally:
             gone.cancel()
             self._opened.close(outcome, meter.sent)
+            await self._chunks.aclose()
 
     async def _send_body(self, meter: _Meter, gone: asyncio.Task[None]) -> bool:
         if self._head:
@@ -87,7 +94,11 @@ class Delivery(Response):
         async for chunk in self._chunks:
             if gone.done():
                 return False
-            await meter.send(chunk)
+            try:
+                async with asyncio.timeout(self._patience):
+                    await meter.send(chunk)
+            except TimeoutError:
+                return False
         await meter.send(b"", last=True)
         return not gone.done()
 
@@ -121,8 +132,10 @@ def failed(error: BaseException, opened: OpenedRead) -> Outcome:
     return Outcome.REVOKED if isinstance(error, Revoked) else outcome_of(error)
 
 
-async def watched(opened: OpenedRead, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def watched(opened: OpenedRead, chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The chunks, for as long as the reader may have them: a long listening is asked for again and again.
+
+    Chunks that take long to come may send empty ones meanwhile, so that it is asked then, too.
 
     Raises:
         Revoked: the permission has ended.
@@ -130,9 +143,11 @@ async def watched(opened: OpenedRead, chunks: AsyncIterator[bytes]) -> AsyncIter
     loop = asyncio.get_running_loop()
     interval = opened.state.settings.recheck_seconds
     next_check = loop.time() + interval
-    async for chunk in chunks:
-        if loop.time() >= next_check:
-            if not await opened.still_permitted():
-                raise Revoked("The permission for this read has ended.")
-            next_check = loop.time() + interval
-        yield chunk
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if loop.time() >= next_check:
+                if not await opened.still_permitted():
+                    raise Revoked("The permission for this read has ended.")
+                next_check = loop.time() + interval
+            if chunk:
+                yield chunk

@@ -16,6 +16,11 @@ from otokura.access.policy.cedar import (
 )
 from otokura.access.policy.denial import Denial, absent, denied
 
+_REDACTED_FORM = {
+    PolicyAction.LISTEN: PolicyAction.LISTEN_REDACTED,
+    PolicyAction.READ_TRANSCRIPT: PolicyAction.READ_REDACTED,
+}
+
 Decide = Callable[[ReaderFacts, PolicyAction, Resource, Circumstances], Decision]
 
 
@@ -31,7 +36,7 @@ def judge(
         decide: the policy decision point.
         reader: who asks.
         call: the call, if there is one in the reader's tenant.
-        action: `view`, `listen`, `read-transcript` or `read-redacted`.
+        action: `view`, `listen`, `listen-redacted`, `read-transcript` or `read-redacted`.
         asked: from where, and what for.
     """
     decision = decide(reader.facts, action, call, asked) if call else None
@@ -44,7 +49,6 @@ def judge(
         return denied(search.policies)
     if call is None or decision is None or not decide(reader.facts, PolicyAction.VIEW, call, asked).allowed:
         return absent()
-    redacted = action is PolicyAction.READ_TRANSCRIPT and decide(
-        reader.facts, PolicyAction.READ_REDACTED, call, asked
-    )
-    return denied(decision.policies, sorted(call.purposes), redacted=bool(redacted and redacted.allowed))
+    milder = _REDACTED_FORM.get(action)
+    redacted = milder is not None and decide(reader.facts, milder, call, asked).allowed
+    return denied(decision.policies, sorted(call.purposes), redacted=redacted)

@@ -1,21 +1,96 @@
-"""A call's transcript as it is stored, opened and checked against what was announced.
+"""What is stored of a call, opened and checked against what was announced of it.
 
-Whoever calls this has written to the audit log first: the key that it takes is the proof.
+Whoever opens anything has written to the audit log first: the key that it takes is the proof.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Awaitable
+from typing import Any
 
 from pydantic import ValidationError
 
+from otokura.access.errors import NotReady
+from otokura.access.reads import repository
+from otokura.access.reads.gate import Permit
+from otokura.access.state import AccessState
 from otokura.shared.errors import IntegrityError, NotFound
 from otokura.shared.events import TranscriptCompleted
 from otokura.shared.keys import Kind, associated_data, derive
 from otokura.shared.objects import ObjectStore
-from otokura.shared.sealed_objects import SealedObject
+from otokura.shared.sealed_objects import RangeSource, SealedObject
 from otokura.shared.transcripts import Transcript
+
+
+async def announced_transcript(
+    state: AccessState, permit: Permit, version: int | None = None
+) -> TranscriptCompleted:
+    """What transcribe said of the version that is to be read: the newest, where none is asked for.
+
+    Raises:
+        NotReady: there is no transcript (yet).
+        NotFound: there is no such version.
+    """
+    row = permit.row
+    event: dict[str, Any] | None = row["transcript"]
+    if event is None:
+        why = row["transcript_failure"]
+        raise NotReady(f"There is no transcript: {why}." if why else "The transcript is not ready yet.")
+    if version is not None:
+        event = await repository.version(state.database, row["tenant_id"], row["call_id"], version)
+    if event is None:
+        raise NotFound("The transcript has no such version: GET …/transcripts lists those that there are.")
+    ids = {"call_id": row["call_id"], "tenant_id": row["tenant_id"]}
+    return TranscriptCompleted.model_validate({**event, **ids})
+
+
+def searched(transcript: Transcript) -> Transcript:
+    """The same transcript, if somebody has looked for what to redact in it.
+
+    Raises:
+        NotReady: nobody has, so that nothing can be shown or heard without it.
+    """
+    if transcript.redactions is None:
+        raise NotReady(
+            "This transcript was made before transcripts were searched for what to redact: an administrator "
+            "can have the recording transcribed again."
+        )
+    return transcript
+
+
+async def present(reading: Awaitable[bytes]) -> bytes:
+    """What is read from the store. That it is gone is no reason to say that it never was.
+
+    Raises:
+        IntegrityError: the object that the manifest names is not there.
+    """
+    try:
+        return await reading
+    except NotFound as error:
+        raise IntegrityError("The stored object is gone.") from error
+
+
+class Present:
+    """A `RangeSource` that must be there."""
+
+    def __init__(self, source: RangeSource) -> None:
+        self._source = source
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return self._source.size
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """The bytes [offset, offset + length), fewer at the end, none after it.
+
+        Raises:
+            IntegrityError: the object is gone, or not what was stored.
+            Unavailable: the store cannot be reached.
+        """
+        return await present(self._source.read(offset, length))
 
 
 async def stored_transcript(store: ObjectStore, dek: bytes, announced: TranscriptCompleted) -> Transcript:
@@ -39,10 +114,7 @@ async def stored_transcript(store: ObjectStore, dek: bytes, announced: Transcrip
         associated_data=associated_data(*ids, Kind.TRANSCRIPT, version=announced.version),
         plaintext_bytes=announced.plaintext_bytes,
     )
-    try:
-        plaintext = await sealed.read(0, announced.plaintext_bytes)
-    except NotFound as error:
-        raise IntegrityError("The stored object is gone.") from error
+    plaintext = await present(sealed.read(0, announced.plaintext_bytes))
     if not hmac.compare_digest(hashlib.sha256(plaintext).hexdigest(), announced.plaintext_sha256):
         raise IntegrityError("The transcript is not the one that was announced.")
     try:

@@ -26,10 +26,17 @@ class CallState(StrEnum):
 
 
 class View(StrEnum):
-    """How much of a transcript is asked for."""
+    """How much of a transcript or a recording is asked for."""
 
     RAW = "raw"
     REDACTED = "redacted"
+
+
+class Cover(StrEnum):
+    """What is heard where something is redacted."""
+
+    SILENCE = "silence"
+    TONE = "tone"
 
 
 class RecordingView(BaseModel):
