@@ -151,8 +151,53 @@ def test_text_comes_as_it_is_said_and_the_read_is_written_down(
     assert closed["bytes_sent"] > 0
 
 
+@pytest.mark.guarantee("T95")
+@pytest.mark.parametrize(
+    ("role", "about"),
+    [
+        ("analyst", {}),
+        ("agent", {"agent_ids": ["2041"]}),
+        ("supervisor", {}),
+        ("supervisor", {"team": "tokyo"}),
+        ("evidence-officer", {}),
+    ],
+)
+def test_who_may_read_redacted_text_may_follow_a_call(
+    access: Access, live: Live, tenant: Tenant, role: str, about: dict[str, Any]
+) -> None:
+    """An analyst as well as those who may read all of it; the entry says that it was the redacted view."""
+    if "team" in about:
+        tenant.person("agent", agent_ids=["2041"], **about)
+    who = tenant.person(role, **about)
+    live.say(1, (0, "番号は[card-number]です。", True))
+    with (
+        access.client(who.token) as client,
+        client.stream("GET", live.path, params=QUALITY | {"reason": "case 7"}) as response,
+    ):
+        assert response.status_code == 200
+        entry_id = response.headers["Otokura-Entry-Id"]
+        assert texts(next(events(response.iter_lines()))[1]) == [("番号は[card-number]です。", True)]
+    detail = access.audit.of([entry_id])[entry_id]["detail"]
+    assert (detail["action"], detail["view"]) == ("read-redacted", "redacted")
+    assert access.audit.closed(entry_id)["detail"]["outcome"] == "aborted"
+
+
+@pytest.mark.guarantee("T95")
+def test_an_analyst_who_followed_a_call_still_has_no_raw_text(
+    access: Access, live: Live, tenant: Tenant
+) -> None:
+    """What takes the place of live text says in which view it is theirs."""
+    live.complete()
+    analyst = tenant.person("analyst")
+    with access.client(analyst.token) as client:
+        with client.stream("GET", live.path, params=QUALITY) as response:
+            [(name, where, _)] = events(response.iter_lines())
+        raw = client.get(where["transcript"], params=QUALITY)
+    assert (name, where["view"], raw.status_code) == ("completed", "redacted", 403)
+
+
 @pytest.mark.guarantee("T47")
-def test_who_may_not_read_the_transcript_may_not_read_it_live(
+def test_who_may_not_read_the_redacted_transcript_may_not_read_it_live(
     access: Access, live: Live, supervisor: Person, tenant: Tenant
 ) -> None:
     """Not from elsewhere, not for another purpose, not in another role, not of another tenant."""
@@ -204,7 +249,7 @@ def test_the_final_transcript_takes_the_place_of_live_text(
             stream = events(response.iter_lines())
             assert next(stream)[0] == "partial"
             live.complete()
-            expected = {"transcript": f"/v1/calls/{live.call_id}/transcript"}
+            expected = {"transcript": f"/v1/calls/{live.call_id}/transcript", "view": "redacted"}
             assert next(stream)[:2] == ("completed", expected)
             assert next(stream, None) is None
         with client.stream("GET", live.path, params=QUALITY) as response:

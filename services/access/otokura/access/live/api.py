@@ -12,6 +12,7 @@ from otokura.access.live.stream import LiveDelivery, LiveText, position_of
 from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import gate
 from otokura.access.reads.asking import Asking
+from otokura.access.reads.views import View
 from otokura.access.state import State
 from otokura.shared.errors import Forbidden, IntegrityError, NotFound, Unauthenticated, Unavailable
 from otokura.shared.problems import responses
@@ -49,8 +50,8 @@ async def get_live_transcript(
 
     A turn is known by `channel` and `start_ms`. A final one is sent once and never changes; those that are
     not are sent again with each event, which replaces all of them. After `completed` the transcript takes the
-    place of everything.
+    place of everything. It takes the permission to read the redacted transcript, and no other.
     """
-    permit = await gate.permit(state, asking.to(PolicyAction.READ_TRANSCRIPT, call_id))
-    opened = await gate.open_live(state, permit, {"kind": "live-transcript"})
+    permit = await gate.permit(state, asking.to(PolicyAction.READ_REDACTED, call_id))
+    opened = await gate.open_live(state, permit, {"kind": "live-transcript", "view": View.REDACTED.value})
     return LiveDelivery(opened, LiveText(opened, state.live, position_of(last_event_id)))

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from otokura.access.live.hub import BEGINNING, Hub, Position
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.gate import Opened, outcome_of
+from otokura.access.reads.views import View
 from otokura.shared import logs
 from otokura.shared.events import TranscriptPartial
 from otokura.shared.http_connections import at_shutdown
@@ -104,7 +105,8 @@ class LiveText:
             return event("ended", {"reason": "revoked"})
         self.outcome = Outcome.COMPLETE
         if row["transcript"] is not None:
-            return event("completed", {"transcript": f"/v1/calls/{self._call_id}/transcript"})
+            where = {"transcript": f"/v1/calls/{self._call_id}/transcript", "view": View.REDACTED.value}
+            return event("completed", where)
         if row["transcript_failure"] is not None or row["state"] in _NEVER:
             return event("ended", {"reason": "no-transcript"})
         self.outcome = Outcome.ABORTED
