@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,7 +13,10 @@ from otokura.shared.cipher import decrypt, encrypt
 from otokura.shared.errors import IntegrityError
 from otokura.shared.events import TranscriptPartial
 from otokura.shared.keys import Kind, associated_data, derive
-from otokura.shared.transcripts import PartialTranscript
+from otokura.shared.transcripts import PartialTranscript, PartialTurn
+
+Place = tuple[int, int]
+"""What a turn is known by: its channel, and when it began."""
 
 
 def seal_partial(
@@ -56,6 +60,26 @@ def open_partial(dek: bytes, event: TranscriptPartial) -> PartialTranscript:
     except ValidationError:
         # Without its cause, which quotes the text.
         raise IntegrityError("The partial transcript does not have the form of one.") from None
+
+
+def news_of(partials: Sequence[PartialTranscript], sent: Container[Place]) -> dict[Place, PartialTurn]:
+    """What is to be told of partials that follow each other, in the order in which it was said.
+
+    Args:
+        partials: at least one, the newest last.
+        sent: the turns that were told as final: each is told once.
+
+    Returns:
+        The final turns that are not among those, and what the newest partial has that is not final.
+    """
+    turns = {
+        (turn.channel, turn.start_ms): turn
+        for one in partials
+        for turn in one.turns
+        if turn.final and (turn.channel, turn.start_ms) not in sent
+    }
+    turns |= {(turn.channel, turn.start_ms): turn for turn in partials[-1].turns if not turn.final}
+    return {place: turns[place] for place in sorted(turns, key=lambda at: (at[1], at[0]))}
 
 
 def _binding(tenant_id: UUID, call_id: UUID, revision: int, epoch: int) -> bytes:

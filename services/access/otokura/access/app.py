@@ -21,8 +21,6 @@ from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.live import api as live
-from otokura.access.live.hub import Hub
-from otokura.access.live.listening import PartialsListener
 from otokura.access.policy import api as policy
 from otokura.access.policy.cedar import POLICY_DIR, PolicyEngine
 from otokura.access.reads import api as reads
@@ -45,6 +43,8 @@ from otokura.shared.health import Readiness
 from otokura.shared.http import create_api
 from otokura.shared.kafka import check_strength, ensure_topics, producer
 from otokura.shared.keys import key_provider
+from otokura.shared.live_hub import Hub
+from otokura.shared.live_listening import PartialsListener
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
 from otokura.shared.sealed_objects import HeaderCache

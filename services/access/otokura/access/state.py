@@ -10,13 +10,13 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
-from otokura.access.live.hub import Hub
 from otokura.access.policy.cedar import PolicyEngine
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
+from otokura.shared.live_hub import Hub
 from otokura.shared.objects import ObjectStore
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer

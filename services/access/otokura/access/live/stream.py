@@ -10,14 +10,14 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from otokura.access.live.hub import BEGINNING, Hub, Position
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.gate import Opened, outcome_of
 from otokura.access.reads.views import View
 from otokura.shared import logs
 from otokura.shared.events import TranscriptPartial
 from otokura.shared.http_connections import at_shutdown
-from otokura.shared.live_text import open_partial
+from otokura.shared.live_hub import BEGINNING, Hub, Position
+from otokura.shared.live_text import Place, news_of, open_partial
 
 log = logs.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class LiveText:
         self._opened = opened
         self._hub = hub
         self._after = after
-        self._sent: set[tuple[int, int]] = set()
+        self._sent: set[Place] = set()
         self._call_id = opened.permit.request.call_id
         self._tenant_id = opened.permit.row["tenant_id"]
 
@@ -117,16 +117,11 @@ class LiveText:
         fresh = self._hub.newer(self._call_id, self._tenant_id, self._after)
         if not fresh:
             return None
-        partials = [open_partial(dek, one) for one in fresh]
-        turns = {(turn.channel, turn.start_ms): turn for one in partials for turn in one.turns if turn.final}
-        turns = {place: turn for place, turn in turns.items() if place not in self._sent}
-        self._sent |= turns.keys()
-        turns |= {(turn.channel, turn.start_ms): turn for turn in partials[-1].turns if not turn.final}
+        turns = news_of([open_partial(dek, one) for one in fresh], self._sent)
+        self._sent |= {place for place, turn in turns.items() if turn.final}
         newest = fresh[-1]
         self._after = (newest.epoch, newest.revision)
-        shown = [
-            turns[place].model_dump(mode="json") for place in sorted(turns, key=lambda at: (at[1], at[0]))
-        ]
+        shown = [turn.model_dump(mode="json") for turn in turns.values()]
         return event("partial", _about(newest) | {"turns": shown}, f"{newest.epoch}.{newest.revision}")
 
 

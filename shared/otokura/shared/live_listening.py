@@ -1,4 +1,4 @@
-"""Hears all partials, in every instance: a reader may be connected to any of them.
+"""Hears partials, in every instance that gives live text away: who gets it may be connected to any of them.
 
 No group and no database: what is missed is repeated by the partials that follow, and after a start the last
 of each partition are read again.
@@ -7,16 +7,17 @@ of each partition are read again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from otokura.access.live.hub import Hub
 from otokura.shared.cloudevents import KafkaRecord, decode, read_type
 from otokura.shared.errors import Poison, Unavailable
 from otokura.shared.events import Topic, TranscriptCompleted, TranscriptFailed, TranscriptPartial
 from otokura.shared.fetching import SHORTEST_WAIT_MS, FetchPatience
 from otokura.shared.kafka_settings import KafkaSettings
+from otokura.shared.live_hub import Hub
 from otokura.shared.logs import get_logger
 from otokura.shared.offsets import end_offsets, partitions_of, plain_consumer
 
@@ -30,11 +31,20 @@ _MODELS = (TranscriptPartial, TranscriptCompleted, TranscriptFailed)
 
 
 class PartialsListener:
-    """Feeds the hub."""
+    """Feeds the hub.
 
-    def __init__(self, settings: KafkaSettings, hub: Hub) -> None:
+    Args:
+        settings: the broker.
+        hub: what is fed.
+        wants: of a record's key, which names the call: whether its text is wanted here; None: all is.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, hub: Hub, wants: Callable[[bytes | None], bool] | None = None
+    ) -> None:
         self._settings = settings
         self._hub = hub
+        self._wants = wants
         self._next: dict[TopicPartition, int] = {}
 
     async def run(self) -> None:
@@ -66,6 +76,8 @@ class PartialsListener:
             await patience.look()
 
     def _take(self, record: KafkaRecord) -> None:
+        if self._wants is not None and not self._wants(record.key):
+            return
         kind = read_type(record.headers)
         model = next((model for model in _MODELS if kind == model.TYPE), None)
         if model is None:
@@ -73,7 +85,7 @@ class PartialsListener:
         try:
             event = decode(record).parse(model)
         except Poison as error:
-            # The consumer of the read model dead-letters what is not to be passed over.
+            # The service's own consumer dead-letters what is not to be passed over.
             log.warning("live text: record passed over", offset=record.offset, error=error)
             return
         if isinstance(event, TranscriptPartial):

@@ -1,7 +1,7 @@
 """The text of live calls, in memory: ciphertext of the newest partials, and who waits for more.
 
 Partials repeat what became final shortly before them, so few of them hold a whole call: those between which
-nothing is missing. Nothing is opened here; that takes a reader and their entry in the log.
+nothing is missing. Nothing is opened here; that takes somebody who may have it and an entry in the log.
 """
 
 from __future__ import annotations
@@ -67,14 +67,20 @@ class Hub:
         while len(self._texts) > self._most_calls or (
             self._bytes > self._most_bytes and len(self._texts) > 1
         ):
-            self._forget(next(iter(self._texts)))
+            self.forget(next(iter(self._texts)))
         if news:
             self._wake(event.call_id)
 
     def settled(self, call_id: UUID) -> None:
         """The recording's transcript exists, or never will: it takes the place of what is here."""
-        self._forget(call_id)
+        self.forget(call_id)
         self._wake(call_id)
+
+    def forget(self, call_id: UUID) -> None:
+        """Let go of a call's text: nobody here asks for it any more."""
+        text = self._texts.pop(call_id, None)
+        if text is not None:
+            self._bytes -= text.bytes
 
     def newer(self, call_id: UUID, tenant_id: UUID, after: Position) -> list[TranscriptPartial]:
         """What there is of a call after a position, oldest first."""
@@ -98,11 +104,6 @@ class Hub:
     def _wake(self, call_id: UUID) -> None:
         for news in self._waiting.get(call_id, ()):
             news.set()
-
-    def _forget(self, call_id: UUID) -> None:
-        text = self._texts.pop(call_id, None)
-        if text is not None:
-            self._bytes -= text.bytes
 
 
 def _position(event: TranscriptPartial) -> Position:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otokura.access.live.hub import BEGINNING, Hub
-from otokura.access.live.stream import position_of
 from otokura.shared.errors import IntegrityError
 from otokura.shared.events import TranscriptPartial
 from otokura.shared.keys import new_dek
+from otokura.shared.live_hub import BEGINNING, Hub
 from otokura.shared.live_text import open_partial, seal_partial
 from otokura.shared.transcripts import PartialTranscript
 
@@ -112,14 +111,3 @@ def test_a_partial_opens_only_where_it_was_sealed(change: str) -> None:
     }
     with pytest.raises(IntegrityError):
         open_partial(dek, event.model_copy(update={change: other[change]}))
-
-
-@pytest.mark.parametrize(
-    ("given_id", "expected"),
-    [("2.17", (2, 17)), (None, BEGINNING), ("", BEGINNING), ("x.1", BEGINNING), ("1." + "9" * 40, BEGINNING)],
-)
-def test_a_last_event_id_that_is_none_of_ours_begins_anew(
-    given_id: str | None, expected: tuple[int, int]
-) -> None:
-    """Whatever a client sends there, it is no error."""
-    assert position_of(given_id) == expected
