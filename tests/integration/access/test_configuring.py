@@ -221,6 +221,31 @@ def test_settings_are_not_overwritten_unseen(access: Access, tenant: Tenant) -> 
     assert entries[-1]["detail"]["changed"] == ["require_notice"]
 
 
+@pytest.mark.guarantee("T80")
+def test_text_goes_back_to_phone_systems_only_as_an_administrator_says(
+    access: Access, tenant: Tenant
+) -> None:
+    """For one of the tenant's purposes, with live text; the entry says which, and nobody else may set it."""
+    with access.client(tenant.admin) as client:
+        read = client.get("/v1/settings")
+        match = {"If-Match": read.headers["ETag"]}
+        assert read.json()["audiohook_transcripts"] is None
+        wanted = read.json() | {"live_transcripts": True, "audiohook_transcripts": "quality"}
+        for changes in (
+            {"live_transcripts": False},
+            {"audiohook_transcripts": "marketing"},
+            {"audiohook_transcripts": "Quality"},
+            {"audiohook_transcripts": True},
+        ):
+            assert client.put("/v1/settings", json=wanted | changes, headers=match).status_code == 422
+        assert client.put("/v1/settings", json=wanted, headers=match).json() == wanted
+    with access.client(tenant.person("supervisor").token) as client:
+        assert client.put("/v1/settings", json=read.json(), headers=match).status_code == 403
+    entry = access.audit.entries(action="settings.changed", tenant_id=str(tenant.id))[-1]
+    assert entry["detail"]["changed"] == ["audiohook_transcripts", "live_transcripts"]
+    assert entry["detail"]["audiohook_transcripts"] == "quality"
+
+
 def secrets_of(credentials: dict[str, Any]) -> dict[str, str]:
     return {name: credentials[name] for name in ("client_id", "client_secret")}
 

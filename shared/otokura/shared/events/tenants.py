@@ -14,12 +14,14 @@ from otokura.shared.insight.settings import InsightRules
 from otokura.shared.publication import Company, Contact, Text
 from otokura.shared.redactions import RedactionPolicy
 
+PURPOSE_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+
 
 class Purpose(BaseModel):
     """A purpose for which recordings may be used, as it is told to callers."""
 
     model_config = ConfigDict(frozen=True)
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=PURPOSE_NAME)
     label_ja: str = Field(max_length=200)
     label_en: str = Field(max_length=200)
 
@@ -46,6 +48,9 @@ class TenantSettings(BaseModel):
     vocabulary: list[str] = Field(default_factory=list, max_length=200)
     live_transcripts: bool = False
     """Calls can be read while they last: their audio is also sent on, encrypted, to be heard at once."""
+    audiohook_transcripts: str | None = Field(default=None, pattern=PURPOSE_NAME)
+    """The purpose for which live text goes back to Genesys over AudioHook, of calls whose caller was told of
+    it; None: it does not. Needs `live_transcripts`."""
     redaction: RedactionPolicy = RedactionPolicy()
     """What is not taken out of the text and audio that analysts and feeds get."""
     insight_rules: InsightRules = InsightRules()

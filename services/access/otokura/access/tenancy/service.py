@@ -58,13 +58,10 @@ async def change_settings(
 
     Raises:
         PreconditionFailed: they have changed since `expected_version`.
-        Unprocessable: two purposes have one name, or a purpose is demanded and there is none.
+        Unprocessable: they do not go together.
     """
     names = [purpose.name for purpose in settings.purposes]
-    if len(set(names)) != len(names):
-        raise Unprocessable("Two purposes have the same name.")
-    if settings.require_purpose and not names:
-        raise Unprocessable("With require_purpose and no purposes no call could start: state the purposes.")
+    _check(settings, names)
     tenant = await repository.tenant(session, tenant_of(admin), lock=True)
     if tenant.version != expected_version:
         raise PreconditionFailed("The settings have changed since you read them: read them again.")
@@ -81,12 +78,27 @@ async def change_settings(
         "require_purpose": settings.require_purpose,
         "notice_version": settings.notice_version,
         "retention_days": settings.retention_days,
+        "live_transcripts": settings.live_transcripts,
+        "audiohook_transcripts": settings.audiohook_transcripts,
         "redaction_off": sorted(settings.redaction.off),
         "insight_rules": [rule.id for rule in settings.insight_rules.add],
         "insight_rules_off": sorted(settings.insight_rules.disable),
     }
     await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
     return tenant.version
+
+
+def _check(settings: TenantSettings, names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise Unprocessable("Two purposes have the same name.")
+    if settings.require_purpose and not names:
+        raise Unprocessable("With require_purpose and no purposes no call could start: state the purposes.")
+    if settings.audiohook_transcripts is None:
+        return
+    if settings.audiohook_transcripts not in names:
+        raise Unprocessable("audiohook_transcripts must be the name of one of the purposes.")
+    if not settings.live_transcripts:
+        raise Unprocessable("audiohook_transcripts is live text: it needs live_transcripts.")
 
 
 async def read_settings(session: AsyncSession, tenant_id: UUID) -> tuple[TenantSettings, int]:

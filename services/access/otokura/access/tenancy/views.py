@@ -109,6 +109,8 @@ class SettingsBody(TenantSettings):
                     "requests_en": "Ask the contact above. We check who you are first; it costs nothing.",
                     "language": "ja",
                     "vocabulary": ["オトクラ"],
+                    "live_transcripts": True,
+                    "audiohook_transcripts": "quality",
                     "redaction": {"off": ["postal-code"]},
                     "insight_rules": {
                         "add": [
