@@ -47,7 +47,11 @@ def main() -> None:
             socket.send(b"".join(bytes(pair) for pair in zip(customer, agent, strict=True)))
             session.samples += len(customer)
         socket.send(session.message("close", {"reason": "end"}))
-        print(session.heard(socket.recv()))
+        # Before `closed` stands what came meanwhile: the call's text, where its company wants that.
+        for told in map(session.heard, socket):
+            print(told)
+            if told.startswith("closed"):
+                break
     report(conversation_id)
 
 

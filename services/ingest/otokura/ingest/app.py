@@ -25,6 +25,7 @@ from otokura.ingest.live_chunks import LiveChunks
 from otokura.ingest.objects import check_bucket
 from otokura.ingest.outlet import Outlet
 from otokura.ingest.reconciling import reconcile
+from otokura.ingest.replies import Replies
 from otokura.ingest.sealing import Sealer
 from otokura.ingest.settings import Settings
 from otokura.ingest.spool import Spool
@@ -54,6 +55,8 @@ log = get_logger(__name__)
 
 TOPICS = (Topic.CALLS, Topic.LIVE, Topic.RECORDINGS, Topic.KEYS, Topic.AUDIT)
 RETRY_SECONDS = 1.0
+DRAIN_SECONDS = 3.0
+"""How long the last entries of disclosures are waited for when the process ends."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -84,13 +87,10 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     settings: Settings = app.state.settings
     await migrate(settings.database_url, "otokura.ingest.migrations")
     async with AsyncExitStack() as stack:
-        state = _open(stack, settings)
-        events, entries = producer(settings), producer(settings)
+        writer = await _audit_writer(stack, settings)
+        state = _open(stack, settings, writer)
+        events = producer(settings)
         stack.push_async_callback(events.stop)
-        stack.push_async_callback(entries.stop)
-        writer = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
-        await writer.start()
-        stack.push_async_callback(writer.stop)
         app.state.ingest = state
         app.state.authenticator = state.directory.authenticator(settings)
         supervisor = await stack.enter_async_context(Supervisor())
@@ -99,7 +99,16 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-def _open(stack: AsyncExitStack, settings: Settings) -> State:
+async def _audit_writer(stack: AsyncExitStack, settings: Settings) -> AuditWriter:
+    entries = producer(settings)
+    stack.push_async_callback(entries.stop)
+    writer = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
+    await writer.start()
+    stack.push_async_callback(writer.stop)
+    return writer
+
+
+def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter) -> State:
     database = Database(settings.database_url, application_name="otokura-ingest")
     stack.push_async_callback(database.close)
     store = ObjectStore.from_settings(settings)
@@ -115,6 +124,8 @@ def _open(stack: AsyncExitStack, settings: Settings) -> State:
     deliveries = Deliveries(outlet)
     deliveries.recover()
     stack.push_async_callback(deliveries.close)
+    replies = Replies(settings, database, writer)
+    stack.push_async_callback(replies.drain, DRAIN_SECONDS)
     provider = key_provider(settings)
     secrets = VendorSecrets(provider)
     directory = Directory(database)
@@ -130,6 +141,7 @@ def _open(stack: AsyncExitStack, settings: Settings) -> State:
         Limits(settings, directory),
         asyncio.Semaphore(settings.decoders),
         _live_chunks(stack, settings),
+        replies,
     )
 
 
@@ -165,6 +177,7 @@ def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Pro
     supervisor.start("tenants", consumer.run)
     supervisor.start("listening", lambda: listen(state))
     supervisor.start("live-chunks", state.live_chunks.run)
+    supervisor.start("replies", state.replies.run)
     supervisor.start("ticking", state.streams.tick)
     supervisor.start("reconciling", lambda: reconcile(state))
     supervisor.start("idle", lambda: sweep_idle(state))

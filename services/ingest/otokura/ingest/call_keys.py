@@ -77,8 +77,19 @@ class CallKeys:
             NotFound: the key that wrapped it was destroyed.
             Unavailable: the provider cannot be reached.
         """
+        return await self._open(call, KeyUse.SEAL, call.id)
+
+    async def open_to_disclose(self, call: Call, entry_id: UUID) -> CallKey:
+        """The same, to give text away, after the entry that says so.
+
+        Raises:
+            OtokuraError: as `open`.
+        """
+        return await self._open(call, KeyUse.DISCLOSE, entry_id)
+
+    async def _open(self, call: Call, use: KeyUse, reference: UUID) -> CallKey:
         wrapped = WrappedDek(call.kek_id, call.wrapped_dek)
         context = KeyContext(call.tenant_id, call.id)
-        dek = await self._provider.unwrap(wrapped, context, KeyUse.SEAL, str(call.id))
+        dek = await self._provider.unwrap(wrapped, context, use, str(reference))
         check_commitment(dek, call.id, call.commitment)
         return CallKey(call.tenant_id, call.id, dek)

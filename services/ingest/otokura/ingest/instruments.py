@@ -43,3 +43,8 @@ REFUSED_SOCKETS = counter(
 LIVE_CHUNKS = counter(
     "otokura_ingest_live_chunks_total", "Pieces of audio for live text, sent or dropped.", ("outcome",)
 )
+REPLIES = counter(
+    "otokura_ingest_replies_total",
+    "Messages with live text that were sent back to phone systems, and looks that found a client not ready.",
+    ("outcome",),
+)

@@ -82,6 +82,11 @@ class Intake:
         self._held_since: tuple[int, float] = (-1, 0.0)
 
     @property
+    def position(self) -> int:
+        """Where on the call's timeline the next sample will lie."""
+        return self._cutter.position + self._skipped
+
+    @property
     def withheld(self) -> GapReason | None:
         """Why nothing is recorded now."""
         return self._gate_reason or self._own_reason

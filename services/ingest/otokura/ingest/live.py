@@ -71,6 +71,11 @@ class Live:
         """What the samples are."""
         return self._intake.format
 
+    @property
+    def position(self) -> int:
+        """Where on the call's timeline the next sample will lie."""
+        return self._intake.position
+
     def lets_wait(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """The adapter may leave audio at the socket for a while; `catch_up` takes it at once."""
         self._intake.catch_up = catch_up

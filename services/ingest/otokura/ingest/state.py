@@ -11,6 +11,7 @@ from otokura.ingest.connections.lookup import Connections
 from otokura.ingest.deliveries import Deliveries
 from otokura.ingest.limits import Limits
 from otokura.ingest.live_chunks import LiveChunks
+from otokura.ingest.replies import Replies
 from otokura.ingest.settings import Settings
 from otokura.ingest.streams import Streams
 from otokura.ingest.vendor_secrets import VendorSecrets
@@ -38,6 +39,7 @@ class State:
     decoding: asyncio.Semaphore
     """Held while an uploaded file is decoded: however many come at once, so many processes open them."""
     live_chunks: LiveChunks
+    replies: Replies
     streams: Streams = field(default_factory=Streams)
     instance: UUID = field(default_factory=uuid7)
     to_clean: asyncio.Event = field(default_factory=asyncio.Event)

@@ -27,6 +27,7 @@ from otokura.ingest.dialects.audiohook_messages import (
     choose,
 )
 from otokura.ingest.dialects.audiohook_recording import Recording
+from otokura.ingest.dialects.audiohook_reply import reply_to
 from otokura.ingest.dialects.audiohook_talk import Talk
 from otokura.ingest.dialects.call_fields import CallFields, call_for
 from otokura.ingest.dialects.websocket import Left, Socket, serving
@@ -143,7 +144,8 @@ class Session:
             self._state, caller, Dialect.AUDIOHOOK, told(opened.parameters, media), CallFields()
         )
         async with open_live(self._state, caller, call_id, stream_format(media)) as live:
-            recording = Recording(self._state, caller, self._talk, live, opened.position)
+            reply = reply_to(self._state, handshake, self._talk, live, opened)
+            recording = Recording(self._state, caller, self._talk, live, opened.position, reply)
             answer = {"media": [media.model_dump()], "startPaused": recording.starts_paused}
             await self._talk.say("opened", {**answer, **_languages(opened)})
             over = await recording.run()

@@ -69,6 +69,8 @@ class ContinuedSession(_Part):
     """An earlier session of the conversation that this one goes on with."""
 
     id: UUID
+    serverseq: Number | None = None
+    """The last of our messages that its client heard."""
 
 
 class OpenParameters(_Part):
@@ -103,6 +105,7 @@ class ErrorParameters(_Part):
 
     code: int
     message: str = Field(repr=False)
+    retryAfter: Seconds | None = None  # noqa: N815 - the protocol's name
 
 
 class UpdateParameters(_Part):
@@ -237,6 +240,11 @@ class Exchange:
         self._session_id = session_id
         self._seq = 0
         self._clientseq = 0
+
+    @property
+    def said(self) -> int:
+        """The number of our last message."""
+        return self._seq
 
     def heard(self, message: ClientMessage) -> None:
         """Check a client's numbers and count its message.

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from http import HTTPStatus
 
 from otokura.ingest.dependencies import Caller
 from otokura.ingest.dialects.audiohook_calls import RATE, change_language
+from otokura.ingest.dialects.audiohook_disclosure import Outcome
 from otokura.ingest.dialects.audiohook_messages import (
     ClientMessage,
     Close,
     Discarded,
     Error,
+    ErrorParameters,
     Paused,
     Ping,
     Resumed,
     Update,
     samples,
 )
+from otokura.ingest.dialects.audiohook_reply import Reply
 from otokura.ingest.dialects.audiohook_talk import Talk
 from otokura.ingest.dialects.websocket import Left
 from otokura.ingest.live import Live
@@ -40,13 +44,17 @@ class Recording:
         talk: with the client.
         live: the call's stream.
         position: where the session begins, as the client counts (seconds).
+        reply: what goes back meanwhile.
     """
 
-    def __init__(self, state: State, caller: Caller, talk: Talk, live: Live, position: Decimal) -> None:
+    def __init__(
+        self, state: State, caller: Caller, talk: Talk, live: Live, position: Decimal, reply: Reply
+    ) -> None:
         self._state = state
         self._caller = caller
         self._talk = talk
         self._live = live
+        self._reply = reply
         self._base = position
         self._position = 0
         """Samples since then: recorded, or told as a gap."""
@@ -75,10 +83,13 @@ class Recording:
             OtokuraError: why it cannot be recorded further.
         """
         self._live.on_gate = self._gate_changed
+        self._reply.start()
         try:
             self._gate_changed()
             await self._live.run(self._talk.hear, self._handle)
+            self._reply.stop(Outcome.COMPLETE)
         finally:
+            self._reply.stop(Outcome.ABORTED)
             self._live.on_gate = None
             for task in self._telling:
                 task.cancel()
@@ -91,6 +102,7 @@ class Recording:
             return True
         if isinstance(message, Left):
             self._over = True
+            self._reply.stop(Outcome.ABORTED)
             return False
         if isinstance(message, Close):
             await self._close(message)
@@ -127,15 +139,21 @@ class Recording:
                 await change_language(self._state, self._caller, self._live.call_id, code)
                 await self._talk.say("updated")
             case Error():
-                log.warning("audiohook.error", call_id=str(self._live.call_id), code=message.parameters.code)
+                self._complaint(message.parameters)
             case _:  # a second `open` says nothing new
                 return
+
+    def _complaint(self, parameters: ErrorParameters) -> None:
+        log.warning("audiohook.error", call_id=str(self._live.call_id), code=parameters.code)
+        if parameters.code == HTTPStatus.TOO_MANY_REQUESTS:
+            self._reply.hold_off(parameters.retryAfter)
 
     async def _close(self, message: Close) -> None:
         """Genesys waits ten seconds for `closed`: what came is on its way then, and the end follows it."""
         self._over = True
         await self._catch_up(message.position, 1 if self._pause else BEHIND_SAMPLES, self._pause or "lost")
         await self._live.flush()
+        self._reply.stop(Outcome.COMPLETE)
         await self._talk.say("closed")
         if message.parameters.reason == "end":
             await self._live.end()

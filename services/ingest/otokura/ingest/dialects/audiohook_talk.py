@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Literal
 
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -10,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from otokura.ingest.dialects.audiohook_messages import ClientMessage, Close, Exchange, ProtocolError, parse
 from otokura.ingest.dialects.websocket import Left, Socket
 from otokura.shared.errors import OtokuraError
+from otokura.shared.websocket_server import room
 
 CLOSE_SECONDS = 5.0
 """How long the client gets to close after it was asked to."""
@@ -28,6 +30,12 @@ class Talk:
         self._socket = socket
         self._exchange = exchange
         self._turn = asyncio.Lock()
+        self._closed = False
+        """Whether `closed` was said: after it the server has no more to say."""
+
+    def watch_room(self) -> Callable[[], bool]:
+        """What tells from now on whether the client takes what is said: what can be left out waits for it."""
+        return room(self._socket.websocket.scope)
 
     async def hear(self) -> ClientMessage | bytes | Left:
         """The client's next message; a cancelled wait loses nothing.
@@ -43,16 +51,23 @@ class Talk:
         self._exchange.heard(parsed)
         return parsed
 
-    async def say(self, kind: str, parameters: dict[str, Any] | None = None) -> None:
-        """Say something; a client that has gone is not told."""
+    async def say(self, kind: str, parameters: dict[str, Any] | None = None) -> int | None:
+        """Say something; a client that has gone, or has been told `closed`, is not told.
+
+        Returns:
+            The number of the message; None: it was not said.
+        """
         async with self._turn:
             websocket = self._socket.websocket
-            if websocket.application_state is not WebSocketState.CONNECTED:
-                return
+            if self._closed or websocket.application_state is not WebSocketState.CONNECTED:
+                return None
+            self._closed = kind == "closed"
+            message = self._exchange.say(kind, parameters)
             try:
-                await websocket.send_text(self._exchange.say(kind, parameters))
+                await websocket.send_text(message)
             except WebSocketDisconnect:
-                return
+                return None
+            return self._exchange.said
 
     async def disconnect(self, reason: Literal["completed", "unauthorized", "error"], info: str) -> None:
         """Ask the client to close, and let it do so in the order of the protocol."""
