@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import duckdb
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from consume import COMPLETED, ERASED, connection
 
 TABLES = """
@@ -54,13 +54,13 @@ QUESTIONS = {
 
 async def replay(topic: str, **broker: Any) -> AsyncIterator[Any]:
     """Every record that the topic has at this moment."""
-    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", enable_auto_commit=False, **broker)
+    # Without a group it is given all of the topic's partitions at once.
+    consumer = AIOKafkaConsumer(
+        topic, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False, **broker
+    )
     await consumer.start()
     try:
-        await consumer.topics()  # makes it know the topic's partitions
-        partitions = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        left = set(partitions)
+        left = set(consumer.assignment())
         while left:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
