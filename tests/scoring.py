@@ -45,3 +45,15 @@ def word_error_rate(said: str, heard: str) -> float:
 def character_error_rate(said: str, heard: str) -> float:
     """Errors per character said: 0 is perfect, above 1 is possible."""
     return float(jiwer.cer(characters(said), characters(heard)))
+
+
+def words_lost(said: str, heard: str) -> float:
+    """Of the words said, the share in whose place nothing was heard: 0 is everything."""
+    found = jiwer.process_words(words(said), words(heard))
+    return found.deletions / (found.hits + found.substitutions + found.deletions)
+
+
+def characters_lost(said: str, heard: str) -> float:
+    """Of the characters said, the share in whose place nothing was heard: 0 is everything."""
+    found = jiwer.process_characters(characters(said), characters(heard))
+    return found.deletions / (found.hits + found.substitutions + found.deletions)

@@ -11,7 +11,13 @@ from ingest_service import Credentials, IngestService, settled, start_call
 from phone_system import end_stream, stream, told
 from process_memory import measured_from_here, peak
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.s3,
+    pytest.mark.kafka,
+    pytest.mark.any_broker,
+    pytest.mark.slow,
+]
 
 GIGABYTE = 1_000_000_000
 ALLOWED = 64_000_000
