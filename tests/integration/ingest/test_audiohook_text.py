@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 
 import servers
-from access_audit import AuditTopic
-from dialects.audiohook import AudioHook, AudioHookWire, Genesys, close, send
-from dialects.outcome import accepted, call_of, expected, sealed, speech
+from dialects.audiohook import AudioHook, Genesys, close, send
+from dialects.conversation import Conversation, registered, texts, told
+from dialects.outcome import accepted, expected, sealed, speech
 from ingest_fixtures import starting_ingest
 from ingest_service import PURPOSES, IngestService, client_of
-from live_partials import Said, publish
-from live_partials import sealed as partial
 from messaging import eventually
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
@@ -34,74 +30,11 @@ QUIET_SECONDS = 2.0
 """Longer than text needs to go back, several times."""
 
 
-class Conversation:
-    """A conversation that is streamed by Genesys, and transcribed by the test."""
-
-    def __init__(self, genesys: Genesys) -> None:
-        self.genesys = genesys
-        self.id = str(uuid4())
-        self.wires: list[AudioHookWire] = []
-        self.revision = 0
-
-    async def open(self, **parameters: Any) -> AudioHookWire:
-        """A session; the next one goes on with the call."""
-        self.wires.append(await self.genesys.open(self.id, **parameters))
-        return self.wires[-1]
-
-    async def call_id(self) -> str:
-        return await call_of(self.genesys.ingest, self.id)
-
-    async def transcribe(self, *said: Said) -> None:
-        """What is understood by now."""
-        ingest, call_id = self.genesys.ingest, await self.call_id()
-        self.revision += 1
-        dek = await ingest.dek(call_id)
-        tenant_id = self.genesys.credentials.tenant_id
-        await publish(ingest.kafka, partial(tenant_id, UUID(call_id), dek, self.revision, *said))
-
-    async def entries(self, action: str) -> list[dict[str, Any]]:
-        """The audit entries of the call that the broker has by now."""
-        topic = AuditTopic(str(self.genesys.ingest.kafka["kafka_bootstrap"]))
-        call_id = await self.call_id()
-        return await asyncio.to_thread(lambda: topic.entries(call_id=call_id, action=action))
-
-    async def entry(self, action: str, **detail: Any) -> dict[str, Any]:
-        """The one entry, as soon as the broker has it."""
-        async with asyncio.timeout(30):
-            while True:
-                found = [
-                    entry for entry in await self.entries(action) if detail.items() <= entry["detail"].items()
-                ]
-                if found:
-                    [entry] = found
-                    return entry
-
-
-def told(wire: AudioHookWire) -> list[dict[str, Any]]:
-    """The entities that a session was sent, in order."""
-    events = [message for message in wire.heard if message["type"] == "event"]
-    return [entity["data"] for event in events for entity in event["parameters"]["entities"]]
-
-
-def texts(wire: AudioHookWire) -> list[tuple[str, bool]]:
-    return [
-        (one["alternatives"][0]["interpretations"][0]["transcript"], one["isFinal"]) for one in told(wire)
-    ]
-
-
 @pytest.fixture
 async def wanting(ingest: IngestService) -> AsyncIterator[Genesys]:
     """Of a tenant whose administrator wants text to go back."""
     async with registered(ingest, **WANTED) as genesys:
         yield genesys
-
-
-@asynccontextmanager
-async def registered(ingest: IngestService, **settings: Any) -> AsyncIterator[Genesys]:
-    genesys = Genesys(ingest, await ingest.add_tenant(**settings))
-    await genesys.register(defaults={"purposes": ["quality"], "notice": {"given": "attested"}})
-    yield genesys
-    await genesys.leave()
 
 
 @pytest.mark.guarantee("T81")
