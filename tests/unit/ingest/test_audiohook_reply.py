@@ -164,9 +164,24 @@ async def test_a_draft_that_is_gone_is_told_once_more_and_empty() -> None:
     """The protocol cannot take an entity back; a revision can say that there is nothing."""
     async with session() as one:
         await one.heard((0, 0, "Noise?", False))
-        await one.heard((0, 300, "Hello", False))
-        await one.heard((0, 300, "Hello", False))
+        await one.heard((0, 900, "Hello", False))
+        await one.heard((0, 900, "Hello", False))
         assert one.client.told == [(0, "Noise?", False), (0, "Hello", False), (0, "", False)]
+
+
+@pytest.mark.guarantee("T82")
+async def test_a_draft_whose_beginning_moves_is_the_same_turn() -> None:
+    """Live text knows it by another start then; the client knows it by its id."""
+    async with session() as one:
+        await one.heard((0, 208, "Thank you", False))
+        await one.heard((0, 236, "Thank you for", False))
+        await one.heard((0, 224, "Thank you for calling.", True))
+        assert one.client.told == [
+            (0, "Thank you", False),
+            (0, "Thank you for", False),
+            (0, "Thank you for calling.", True),
+        ]
+        assert len({data["id"] for message in one.client.messages for data in message}) == 1
 
 
 @pytest.mark.guarantee("T83")

@@ -11,23 +11,16 @@ import pytest
 
 from live_partials import sealed
 from otokura.ingest import replies as module
-from otokura.ingest.replies import Replies, Told
+from otokura.ingest.replies import Replies
 from otokura.shared.keys import new_dek
 from otokura.shared.live_hub import BEGINNING
 
-TENANT, CALL, SESSION = UUID(int=1), UUID(int=2), UUID(int=3)
+TENANT, CALL = UUID(int=1), UUID(int=2)
 
 
 def nothing() -> Replies:
     unused = cast("Any", SimpleNamespace())
     return Replies(unused, unused, unused)
-
-
-def test_what_the_client_has_not_heard_is_news_again() -> None:
-    """By the number that it names, of that session alone."""
-    told = Told({(0, 1): (SESSION, 4), (0, 2): (SESSION, 5), (0, 3): (UUID(int=9), 9)})
-    told.heard(SESSION, 4)
-    assert set(told.finals) == {(0, 1), (0, 3)}
 
 
 def test_what_was_sent_is_remembered_of_a_bounded_number_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from otokura.ingest.told import Told
 from otokura.shared.audit import AuditWriter
 from otokura.shared.audit_entries import AuditDraft
 from otokura.shared.background import run_together
@@ -20,7 +20,6 @@ from otokura.shared.errors import Unavailable
 from otokura.shared.kafka_settings import KafkaSettings
 from otokura.shared.live_hub import Hub
 from otokura.shared.live_listening import PartialsListener
-from otokura.shared.live_text import Place
 from otokura.shared.logs import get_logger
 from otokura.shared.outbox import publish_audit
 
@@ -31,19 +30,6 @@ LINGER_SECONDS = 60.0
 MOST_CALLS = 2000
 """Of which it is remembered what was sent; those that had no session for longest give way."""
 _RETRY_SECONDS = 1.0
-
-
-@dataclass
-class Told:
-    """The final turns of a call that this process has sent, each with the session and message it was in."""
-
-    finals: dict[Place, tuple[UUID, int]] = field(default_factory=dict[Place, tuple[UUID, int]])
-
-    def heard(self, session_id: UUID, number: int) -> None:
-        """The client has heard that much of an earlier session: what came after it is news again."""
-        told = self.finals.items()
-        for place in [place for place, (said_in, seq) in told if said_in == session_id and seq > number]:
-            del self.finals[place]
 
 
 class Replies:

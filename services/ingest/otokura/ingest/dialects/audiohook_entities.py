@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid5
 
 from otokura.shared.transcripts import PartialTurn
 
@@ -43,20 +42,15 @@ def duration(seconds: Decimal) -> str:
     return f"PT{seconds.quantize(_MILLISECOND).normalize():f}S"
 
 
-def entity_id(call_id: UUID, turn: PartialTurn) -> str:
-    """The turn's id: the same in every session and every process, however often the turn is revised."""
-    return str(uuid5(call_id, f"{turn.channel}/{turn.start_ms}"))
-
-
-def entity(call_id: UUID, turn: PartialTurn, language: str, clock: SessionClock) -> dict[str, Any]:
+def entity(turn_id: str, turn: PartialTurn, language: str, clock: SessionClock) -> dict[str, Any]:
     """A turn as an entity.
 
     The session's channels are the call's, in their order. Live text has no confidence, and the protocol
     demands one: it is always 1. Where the turn began before the client's clock did it has no place.
 
     Args:
-        call_id: the call.
-        turn: of its live text.
+        turn_id: the same however often the turn is revised.
+        turn: of the call's live text.
         language: of the text; `und` is not told.
         clock: of the session.
     """
@@ -65,7 +59,7 @@ def entity(call_id: UUID, turn: PartialTurn, language: str, clock: SessionClock)
     if language != _UNDETERMINED:
         alternative["languages"] = [language]
     data: dict[str, Any] = {
-        "id": entity_id(call_id, turn),
+        "id": turn_id,
         "channelId": turn.channel,
         "isFinal": turn.final,
         "alternatives": [alternative],

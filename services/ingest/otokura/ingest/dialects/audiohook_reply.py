@@ -26,8 +26,8 @@ from otokura.ingest.dialects.audiohook_messages import ContinuedSession, Open
 from otokura.ingest.dialects.audiohook_talk import Talk
 from otokura.ingest.instruments import REPLIES
 from otokura.ingest.live import Live
-from otokura.ingest.replies import Told
 from otokura.ingest.state import State
+from otokura.ingest.told import Told
 from otokura.shared.errors import IntegrityError, Unavailable
 from otokura.shared.events import TranscriptPartial
 from otokura.shared.live_hub import BEGINNING
@@ -73,8 +73,8 @@ class Reply:
         self._continued = continued
         self._told = Told()
         self._has_room: Callable[[], bool] = bool  # there is none before it is watched
-        self._shown: dict[Place, PartialTurn] = {}
-        """The turns that this session knows as not final, as they were told last."""
+        self._said: dict[Place, PartialTurn] = {}
+        """The drafts that this session was told, as it was told them last."""
         self._after = BEGINNING
         self._quiet_until = 0.0
         self._disclosure: Disclosure | None = None
@@ -180,7 +180,9 @@ class Reply:
             return True
         newest = fresh[-1]
         turns = self._to_tell(news_of([open_partial(dek, one) for one in fresh], self._told.finals))
-        entities = [entity(self._call_id, turn, newest.language, self._clock) for turn in turns]
+        entities = [
+            entity(self._told.ids[place], turn, newest.language, self._clock) for place, turn in turns
+        ]
         sizes = [size(one) for one in entities]
         count = fitting(sizes)
         if count:
@@ -191,7 +193,7 @@ class Reply:
             self._note(turns[:count], seq)
             disclosure.events += 1
             disclosure.bytes += sum(sizes[:count])
-            disclosure.finals += sum(turn.final for turn in turns[:count])
+            disclosure.finals += sum(turn.final for _, turn in turns[:count])
         elif turns:
             log.error("audiohook.turn-too-long", call_id=str(self._call_id), most_bytes=LONGEST_EVENT)
             self._note(turns[:1], 0)
@@ -201,28 +203,22 @@ class Reply:
         self._after = (newest.epoch, newest.revision)
         return True
 
-    def _to_tell(self, turns: dict[Place, PartialTurn]) -> list[PartialTurn]:
-        """Of what is new, what the session does not know; a turn that is gone is told once more, empty."""
-        gone = [
-            turn.model_copy(update={"text": ""}) for place, turn in self._shown.items() if place not in turns
-        ]
-        changed = [
-            turn
+    def _to_tell(self, turns: dict[Place, PartialTurn]) -> list[tuple[Place, PartialTurn]]:
+        """Of what is new, what the session does not know; a draft that is gone is told once more, empty."""
+        self._told.name(self._call_id, turns)
+        changed = {
+            place: turn
             for place, turn in turns.items()
-            if turn != self._shown.get(place) and (turn.final or turn.text or place in self._shown)
-        ]
-        return sorted(changed + gone, key=lambda turn: not turn.final)
+            if turn != self._said.get(place) and (turn.final or turn.text or place in self._said)
+        }
+        return sorted((changed | self._told.gone(turns)).items(), key=lambda one: not one[1].final)
 
-    def _note(self, turns: Sequence[PartialTurn], seq: int) -> None:
-        for turn in turns:
-            place = (turn.channel, turn.start_ms)
-            if turn.final:
-                self._told.finals[place] = (self._recipient.session_id, seq)
-                self._shown.pop(place, None)
-            elif turn.text:
-                self._shown[place] = turn
-            else:
-                self._shown.pop(place, None)
+    def _note(self, turns: Sequence[tuple[Place, PartialTurn]], seq: int) -> None:
+        for place, turn in turns:
+            self._told.note(place, turn, self._recipient.session_id, seq)
+            self._said[place] = turn
+        for place in self._said.keys() - self._told.drafts.keys():
+            del self._said[place]
 
 
 def reply_to(state: State, handshake: Handshake, talk: Talk, live: Live, opened: Open) -> Reply:
