@@ -11,8 +11,9 @@ import pytest
 from otokura.ingest.audio_format import Encoding, StreamFormat
 from otokura.ingest.errors import CallClosed, Fenced, StreamSilent
 from otokura.ingest.intake import Intake
-from otokura.ingest.live import Live, Request
+from otokura.ingest.live import Live
 from otokura.ingest.repository import Claim
+from otokura.ingest.stream_requests import Request
 from otokura.ingest.streams import Streams
 from otokura.shared.errors import OtokuraError
 

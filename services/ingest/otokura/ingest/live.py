@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,18 +18,10 @@ from otokura.ingest.errors import Fenced, MalformedAudio, StreamSilent
 from otokura.ingest.intake import Intake
 from otokura.ingest.pace import Pace
 from otokura.ingest.progress import Progress
+from otokura.ingest.stream_requests import Request
 from otokura.shared.manifest import GapReason
 
 M = TypeVar("M")
-
-
-class Request(Enum):
-    """What the rest of the process may ask of an open stream."""
-
-    FINISH = "finish"
-    YIELD = "yield"
-    FAIL = "fail"
-    LEAVE = "leave"
 
 
 class Live:

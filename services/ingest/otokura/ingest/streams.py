@@ -12,7 +12,8 @@ from collections.abc import Coroutine, Generator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
-from otokura.ingest.live import Live, Request
+from otokura.ingest.live import Live
+from otokura.ingest.stream_requests import Request
 from otokura.shared.errors import OtokuraError, Unavailable
 from otokura.shared.logs import get_logger
 
