@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 
 from otokura.shared.redactions import RedactionPolicy
+from otokura.shared.transcripts import Turn, Word
 from otokura.transcribe.redaction import find
-from otokura.transcribe.redaction.timing import PADDING_MS
+from otokura.transcribe.redaction.timing import DIGIT_MS, PADDING_MS
 from redaction_texts import TURN_MS, conversation
 
 
@@ -58,6 +59,42 @@ def test_a_redaction_tells_when_it_was_said_with_some_padding() -> None:
         TURN_MS + 100 * said.index("0") - PADDING_MS,
         TURN_MS + 100 * said.index("で") + PADDING_MS,
     )
+
+
+def timed(turn: Turn, *words: tuple[str, int, int]) -> Turn:
+    """`turn` with these words, each with when it begins and ends."""
+    made = [Word(text=text, start_ms=start, end_ms=end, confidence=1.0) for text, start, end in words]
+    return turn.model_copy(
+        update={
+            "words": made,
+            "start_ms": words[0][1],
+            "end_ms": words[-1][2],
+            "text": " ".join(w[0] for w in words),
+        }
+    )
+
+
+@pytest.mark.guarantee("T22")
+@pytest.mark.parametrize("last", ["090-1234-5678", "090-1234-5678."])
+def test_a_row_of_digits_whose_time_was_cut_counts_as_long_as_it_can_take(last: str) -> None:
+    """Whisper's one word for all of it may be given the time of its beginning, or of its end, alone."""
+    asked, said, thanked = conversation((1, "It is"), (1, last), (1, "Right."))
+    turns = [
+        timed(asked, ("It", 0, 200), ("is", 200, 400)),
+        timed(said, (last, 9_000, 10_400)),
+        timed(thanked, ("Right.", 15_000, 15_400)),
+    ]
+    (one,) = find(turns, "ja", RedactionPolicy())
+    assert (one.start_ms, one.end_ms) == (400 - PADDING_MS, 15_000 + PADDING_MS)
+
+
+@pytest.mark.guarantee("T22")
+def test_no_more_counts_than_a_number_can_take() -> None:
+    asked, said = conversation((0, "Yes?"), (1, "090-1234-5678"))
+    turns = [timed(asked, ("Yes?", 0, 400)), timed(said, ("090-1234-5678", 60_000, 61_400))]
+    (one,) = find(turns, "ja", RedactionPolicy())
+    assert one.start_ms == 61_400 - 11 * DIGIT_MS - PADDING_MS
+    assert one.end_ms == 60_000 + 11 * DIGIT_MS + PADDING_MS
 
 
 @pytest.mark.guarantee("T22")

@@ -47,7 +47,7 @@ def find(turns: Sequence[Turn], language: str, policy: RedactionPolicy) -> list[
     every += _echoes(turns, found, every)
     every += _names_again(turns, every)
     wanted = [(piece, kind) for piece, kind in _apart(every) if policy.redacts(kind)]
-    return [_redaction(turns[piece.turn], piece, kind) for piece, kind in wanted]
+    return [_redaction(turns, piece, kind) for piece, kind in wanted]
 
 
 Marked = tuple[Piece, RedactionKind]
@@ -155,8 +155,8 @@ def _apart(every: Iterable[Marked]) -> list[Marked]:
     return apart
 
 
-def _redaction(turn: Turn, piece: Piece, kind: RedactionKind) -> Redaction:
-    start_ms, end_ms = said_between(turn, piece.start, piece.end)
+def _redaction(turns: Sequence[Turn], piece: Piece, kind: RedactionKind) -> Redaction:
+    start_ms, end_ms = said_between(turns, piece.turn, piece.start, piece.end)
     return Redaction(
         turn=piece.turn, start=piece.start, end=piece.end, kind=kind, start_ms=start_ms, end_ms=end_ms
     )
