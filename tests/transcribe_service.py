@@ -19,7 +19,7 @@ import servers
 import speech
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program, accepts
-from otokura.shared.cloudevents import decode, encode
+from otokura.shared.cloudevents import decode, encode, read_type
 from otokura.shared.events import EventData
 from otokura.shared.ids import uuid7
 from otokura.shared.kafka import Producer
@@ -114,8 +114,9 @@ async def received(
         async with asyncio.timeout(RECEIVE_SECONDS):
             while not enough(found):
                 batches = await consumer.getmany(timeout_ms=200)
-                envelopes = [decode(record) for records in batches.values() for record in records]
-                found += [(e.event_id, e.parse(model)) for e in envelopes if e.event_type == model.TYPE]
+                every = [record for records in batches.values() for record in records]
+                envelopes = [decode(record) for record in every if read_type(record.headers) == model.TYPE]
+                found += [(one.event_id, one.parse(model)) for one in envelopes]
     finally:
         await consumer.stop()
     return found

@@ -40,13 +40,13 @@ def heard(call: LiveCall, events: list[TranscriptPartial]) -> str:
 
 
 async def until(kafka: KafkaSettings, calls: list[LiveCall], *, through_ms: int) -> list[TranscriptPartial]:
-    """All partials, once of each call so much is final."""
+    """All partials, once of each call so much is final; those that a killed worker told again, once."""
 
     def enough(found: list[tuple[UUID, TranscriptPartial]]) -> bool:
         reached = {event.call_id: event.final_through_ms for _, event in found}
         return all(reached.get(call.call_id, 0) >= through_ms for call in calls)
 
-    return [event for _, event in await received(kafka, TranscriptPartial, enough)]
+    return list(dict(await received(kafka, TranscriptPartial, enough)).values())
 
 
 @pytest.mark.guarantee("T40")
