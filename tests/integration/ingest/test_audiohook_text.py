@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -187,8 +186,6 @@ async def test_a_client_that_does_not_read_delays_no_audio(wanting: Genesys) -> 
     """All that it sends is accepted meanwhile; when it reads again it gets the newest text, not all of it."""
     conversation, heard = Conversation(wanting), [b"", b""]
     wire = await conversation.open()
-    raw: socket.socket = wire.socket.transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     wire.socket.transport.pause_reading()
     call_id = await conversation.call_id()
     async with client_of(wanting.ingest.url, wanting.credentials) as client:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from messaging import eventually
 from otokura.shared.media.process import DecoderProcess
 
 ATTEMPTS = """
@@ -99,7 +100,9 @@ async def test_the_decoder_inherits_nothing_of_our_environment(monkeypatch: pyte
     """Secrets come to services in environment variables: the decoder's has none of them."""
     monkeypatch.setenv("OTOKURA_S3_SECRET_KEY", "very-secret")
     async with DecoderProcess.started(10) as decoder:
-        found = environment(decoder._process.pid)
+        pid = decoder._process.pid
+        await eventually(lambda: bool(environment(pid)))  # the kernel shows it a moment after the start
+        found = environment(pid)
     assert "LC_ALL=C.UTF-8" in found
     assert {entry.split("=")[0] for entry in found} <= {"LC_ALL", "LD_LIBRARY_PATH"}
 
