@@ -22,6 +22,8 @@ class RedactionKind(StrEnum):
     ADDRESS = "address"
     MY_NUMBER = "my-number"
     NAME = "name"
+    NUMBER = "number"
+    """A row of digits of no known kind that nobody calls harmless: most often a number that was misheard."""
 
 
 class Redaction(BaseModel):

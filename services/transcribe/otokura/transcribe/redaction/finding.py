@@ -12,10 +12,11 @@ from otokura.transcribe.redaction.addresses import addresses
 from otokura.transcribe.redaction.cues import Cue, cue_of
 from otokura.transcribe.redaction.echoes import NEAR_TURNS, echoes
 from otokura.transcribe.redaction.found import Found
-from otokura.transcribe.redaction.numbers import numbers
+from otokura.transcribe.redaction.numbers import CueOf, numbers
 from otokura.transcribe.redaction.runs import Run, Window, runs
 from otokura.transcribe.redaction.streams import Piece, Stream, streams
 from otokura.transcribe.redaction.timing import said_between
+from otokura.transcribe.redaction.unproven import unproven
 
 # Where stretches overlap, the kind that is named first is kept, and the stretch covers all of both.
 _ORDER = (
@@ -27,6 +28,7 @@ _ORDER = (
     RedactionKind.ADDRESS,
     RedactionKind.POSTAL_CODE,
     RedactionKind.NAME,
+    RedactionKind.NUMBER,
 )
 
 
@@ -46,6 +48,7 @@ def find(turns: Sequence[Turn], language: str, policy: RedactionPolicy) -> list[
     every = list(chain.from_iterable(_pieces(stream, one) for stream, ones in found for one in ones))
     every += _echoes(turns, found, every)
     every += _names_again(turns, every)
+    every += _left(turns, [stream for stream, _ in found], every)
     wanted = [(piece, kind) for piece, kind in _apart(every) if policy.redacts(kind)]
     return [_redaction(turns, piece, kind) for piece, kind in wanted]
 
@@ -54,10 +57,6 @@ Marked = tuple[Piece, RedactionKind]
 
 
 def _in_stream(stream: Stream, turns: Sequence[Turn], language: str) -> list[Found]:
-    def named(window: Window) -> Cue | None:
-        last, at = stream.place(window.end - 1)
-        return cue_of(turns, stream.place(window.start), (last, at + 1))
-
     text = stream.text
     written = [
         *writing.emails(text),
@@ -71,7 +70,17 @@ def _in_stream(stream: Stream, turns: Sequence[Turn], language: str) -> list[Fou
     for one in written:
         covered[one.start : one.end] = b"\x01" * (one.end - one.start)
     free = [run for run in runs(text) if not _within(run, covered)]
-    return [*written, *numbers(free, named, language, text)]
+    return [*written, *numbers(free, _naming(stream, turns), language, text)]
+
+
+def _naming(stream: Stream, turns: Sequence[Turn]) -> CueOf:
+    """What windows of the stream are called."""
+
+    def named(window: Window) -> Cue | None:
+        last, at = stream.place(window.end - 1)
+        return cue_of(turns, stream.place(window.start), (last, at + 1))
+
+    return named
 
 
 def _within(run: Run, covered: bytearray) -> bool:
@@ -129,6 +138,20 @@ def _echoes(
 
 def _touched(run: Run, pieces: Iterable[Piece]) -> bool:
     return any(run.atoms[0].start < piece.end and piece.start < run.atoms[-1].end for piece in pieces)
+
+
+def _left(turns: Sequence[Turn], every_stream: Iterable[Stream], every: Sequence[Marked]) -> list[Marked]:
+    """Rows of digits that nobody calls harmless, and that were found to be nothing else."""
+    marked: list[Marked] = []
+    for stream in every_stream:
+        taken, its = bytearray(len(stream.text)), set(stream.turns)
+        for piece, _ in every:
+            if piece.turn in its:
+                offset = stream.offset(piece.turn)
+                taken[offset + piece.start : offset + piece.end] = b"\x01" * (piece.end - piece.start)
+        left = unproven(runs(stream.text), taken, _naming(stream, turns), stream.text)
+        marked += chain.from_iterable(_pieces(stream, one) for one in left)
+    return marked
 
 
 def _names_again(turns: Sequence[Turn], every: Sequence[Marked]) -> list[Marked]:

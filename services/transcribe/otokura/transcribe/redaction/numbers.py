@@ -16,6 +16,7 @@ from stdnum import luhn
 from stdnum.jp import in_ as individual_number
 
 from otokura.shared.redactions import RedactionKind
+from otokura.transcribe.redaction.amounts import dated
 from otokura.transcribe.redaction.cues import Cue
 from otokura.transcribe.redaction.found import Found
 from otokura.transcribe.redaction.runs import Run, Search, Window
@@ -131,7 +132,12 @@ def _misheard_card(asked: _Asked) -> bool:
     if asked.cue is Cue.CARD:
         return len(asked.digits) >= _MISHEARD_CARD
     # By itself, and called nothing: nobody reads out so many digits of anything else.
-    return asked.cue is None and asked.window.whole and len(asked.digits) in _CARD_DIGITS
+    return _alone(asked) and len(asked.digits) in _CARD_DIGITS
+
+
+def _alone(asked: _Asked) -> bool:
+    """Whether it is said by itself, called nothing, and is no date."""
+    return asked.cue is None and asked.window.whole and not dated(asked.window, asked.text)
 
 
 def _my_number(asked: _Asked) -> bool:
@@ -148,8 +154,7 @@ def _my_number(asked: _Asked) -> bool:
 def _misheard_my_number(asked: _Asked) -> bool:
     if asked.cue is Cue.MY_NUMBER:
         return asked.window.cut or individual_number.is_valid(asked.digits)
-    twelve = len(asked.digits) == _MY_NUMBER_DIGITS
-    return asked.cue is None and asked.window.whole and twelve and not asked.international
+    return len(asked.digits) == _MY_NUMBER_DIGITS and _alone(asked) and not asked.international
 
 
 def _phone(asked: _Asked) -> bool:
