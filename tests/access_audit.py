@@ -24,13 +24,18 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class AuditTopic:
-    """The entries on `otokura.audit`; each call reads on from where the last one stopped."""
+    """The entries on `otokura.audit`; each call reads on from where the last one stopped.
 
-    def __init__(self, bootstrap: str) -> None:
+    Args:
+        bootstrap: the broker.
+        wait_ms: what a fetch may take. Also how long a look takes when nothing has come since the last.
+    """
+
+    def __init__(self, bootstrap: str, wait_ms: int = SHORTEST_WAIT_MS) -> None:
         self._bootstrap = bootstrap
         self._records: list[dict[str, Any]] = []
         self._offset = 0
-        self._wait_ms = SHORTEST_WAIT_MS
+        self._wait_ms = wait_ms
 
     def skip(self) -> None:
         """Leaves out what is there already."""

@@ -13,6 +13,7 @@ from dialects.audiohook import AudioHookWire, Genesys
 from dialects.outcome import call_of
 from ingest_service import IngestService
 from live_partials import Said, publish, sealed
+from otokura.shared.fetching import LONGEST_WAIT_MS
 
 
 class Conversation:
@@ -42,7 +43,8 @@ class Conversation:
 
     async def entries(self, action: str) -> list[dict[str, Any]]:
         """The audit entries of the call that the broker has by now."""
-        topic = AuditTopic(str(self.genesys.ingest.kafka["kafka_bootstrap"]))
+        # From its beginning each time, where there is something: a broker that has just started takes long.
+        topic = AuditTopic(str(self.genesys.ingest.kafka["kafka_bootstrap"]), LONGEST_WAIT_MS)
         call_id = await self.call_id()
         return await asyncio.to_thread(lambda: topic.entries(call_id=call_id, action=action))
 
