@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otokura.transcribe.alignment import AlignedWord, Stretch
-from otokura.transcribe.chunks import LONGEST_MS, Chunk, pack
+from otokura.transcribe.chunks import LONGEST_MS, Chunk, pack, passed_over
 
 CHUNK = Chunk(0, (Stretch(1000, 3000), Stretch(10_000, 12_000)))
 
@@ -30,6 +30,26 @@ def test_a_words_middle_decides_where_it_is_from() -> None:
 
 def test_what_lies_behind_the_chunk_belongs_to_its_last_stretch() -> None:
     assert times(4100, 4200) == (12_100, 12_200)
+
+
+def aligned(*times: tuple[int, int]) -> list[AlignedWord]:
+    return [AlignedWord("w", start, end, 0.5) for start, end in times]
+
+
+def test_a_stretch_without_a_word_is_heard_by_itself() -> None:
+    assert passed_over(CHUNK, aligned((100, 900), (900, 1900))) == [Chunk(0, CHUNK.stretches[1:])]
+    assert passed_over(CHUNK, aligned((2500, 3000))) == [Chunk(0, CHUNK.stretches[:1])]
+    assert passed_over(CHUNK, []) == [Chunk(0, (one,)) for one in CHUNK.stretches]
+
+
+def test_a_word_that_goes_on_over_a_joint_is_in_both_stretches() -> None:
+    """Whisper makes one word of a row of digits, however long the pauses in it."""
+    assert passed_over(CHUNK, aligned((0, 3900))) == []
+    assert passed_over(CHUNK, aligned((0, 2150))) == [Chunk(0, CHUNK.stretches[1:])]
+
+
+def test_of_a_single_stretch_nothing_is_heard_again() -> None:
+    assert passed_over(Chunk(0, CHUNK.stretches[:1]), []) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 60_000), st.integers(1, LONGEST_MS)), max_size=30))

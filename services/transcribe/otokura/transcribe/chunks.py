@@ -40,6 +40,31 @@ class Chunk:
         return AlignedWord(word.text, word.start_ms + silence, word.end_ms + silence, word.confidence)
 
 
+_TOUCHED_MS = 200
+"""Of a word's time, which is no more exact than that."""
+
+
+def passed_over(chunk: Chunk, words: Sequence[AlignedWord]) -> list[Chunk]:
+    """The stretches in which a chunk's text has no word, each as a chunk to be heard by itself.
+
+    Whisper takes the end of a sentence for the end of all that is said, now and then, above all when a short
+    sentence and something else were joined. Its alignment then ends with the sentence.
+
+    Args:
+        chunk: what was heard; of a single stretch nothing is gained by hearing it again.
+        words: of its text, with the chunk's times, as they were aligned.
+    """
+    if len(chunk.stretches) == 1:
+        return []
+    found: list[Chunk] = []
+    clock = 0
+    for stretch in chunk.stretches:
+        begin, clock = clock, clock + stretch.duration_ms
+        if not any(min(word.end_ms, clock) - max(word.start_ms, begin) > _TOUCHED_MS for word in words):
+            found.append(Chunk(chunk.audio, (stretch,)))
+    return found
+
+
 def pack(audio: int, stretches: Sequence[Stretch]) -> Iterator[Chunk]:
     """The chunks of one audio, each as long as may be.
 

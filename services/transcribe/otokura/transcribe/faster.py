@@ -21,7 +21,6 @@ from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.guard import REPETITIVE
 from otokura.transcribe.options import AUTO, EngineOptions
 from otokura.transcribe.recogniser import Decoded
-from otokura.transcribe.timing import words_of
 
 _library: Any = untyped
 _audio: Any = untyped_audio
@@ -147,7 +146,7 @@ def _decoded(result: Any, repetition: float, alignment: list[dict[str, Any]]) ->
     ]
     length = len(result.sequences_ids[0])
     return Decoded(
-        words=words_of(words),
+        words=words,
         avg_logprob=float(result.scores[0]) * length / (length + 1),
         no_speech_prob=float(result.no_speech_prob),
         compression_ratio=repetition,

@@ -17,7 +17,6 @@ from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.errors import ModelMissing
 from otokura.transcribe.options import AUTO, EngineOptions
 from otokura.transcribe.recogniser import Decoded
-from otokura.transcribe.timing import words_of
 
 _BATCH = 4
 _FRAMES = 3000
@@ -105,7 +104,7 @@ class OriginalWhisper:
             if one.word
         ]
         return Decoded(
-            words=words_of(words),
+            words=words,
             avg_logprob=float(result.avg_logprob),
             no_speech_prob=float(result.no_speech_prob),
             compression_ratio=float(result.compression_ratio),

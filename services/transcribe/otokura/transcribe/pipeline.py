@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from otokura.transcribe import guard, voice
 from otokura.transcribe.alignment import Stretch, place
-from otokura.transcribe.chunks import Chunk, pack
+from otokura.transcribe.chunks import Chunk, pack, passed_over
 from otokura.transcribe.engine import SAMPLE_RATE, Description, Floats, HeardWord, Pcm16, Segment
 from otokura.transcribe.recogniser import Decoded, Recogniser
+from otokura.transcribe.timing import words_of
 
 # Seconds of speech that decide on the language: Whisper looks at 30 s at once.
 _LANGUAGE_SECONDS = 30
@@ -45,24 +46,32 @@ class SpeechEngine:
         samples = [_floats(audio) for audio in audios]
         found = self._threads.map(voice.find, samples)
         chunks = [chunk for number, stretches in enumerate(found) for chunk in pack(number, stretches)]
-        # Texts of one length end at one time: in a batch nobody waits long for the others.
-        chunks.sort(key=lambda chunk: -chunk.duration_ms)
 
         def decode(batch: Sequence[Chunk]) -> list[Decoded]:
             return self._recogniser.decode([_cut(samples, chunk) for chunk in batch], language, vocabulary)
 
-        decoded = self._threads.map(decode, _batches(chunks, self._recogniser))
-        texts = [text for batch in decoded for text in batch]
+        texts = self._decoded(chunks, decode)
+        again = [alone for chunk, text in texts for alone in passed_over(chunk, text.words)]
         heard: list[list[Segment]] = [[] for _ in audios]
-        pairs = zip(chunks, texts, strict=True)
-        for chunk, text in sorted(pairs, key=lambda pair: pair[0].stretches[0].start_ms):
+        for chunk, text in texts + self._decoded(again, decode):
             heard[chunk.audio].extend(segments(chunk, text))
+        for spoken in heard:
+            spoken.sort(key=lambda segment: segment.words[0].start_ms)
         return heard
+
+    def _decoded(
+        self, chunks: Sequence[Chunk], decode: Callable[[Sequence[Chunk]], list[Decoded]]
+    ) -> list[tuple[Chunk, Decoded]]:
+        """What is said in each chunk, in batches, on all threads."""
+        # Texts of one length end at one time: in a batch nobody waits long for the others.
+        in_order = sorted(chunks, key=lambda chunk: -chunk.duration_ms)
+        decoded = self._threads.map(decode, _batches(in_order, self._recogniser))
+        return list(zip(in_order, (text for batch in decoded for text in batch), strict=True))
 
 
 def segments(chunk: Chunk, text: Decoded) -> Iterator[Segment]:
     """What was said in each stretch of a chunk, where anything was."""
-    words = place([chunk.restored(word) for word in text.words], chunk.stretches)
+    words = place([chunk.restored(word) for word in words_of(text.words)], chunk.stretches)
     for stretch, spoken in _by_stretch(words, chunk.stretches):
         support = guard.Support(stretch.voice, text.no_speech_prob, text.avg_logprob, text.compression_ratio)
         verdict = guard.judge(spoken, support)

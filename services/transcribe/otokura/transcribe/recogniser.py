@@ -15,7 +15,10 @@ from otokura.transcribe.engine import Description, Floats
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a model makes of one chunk; times in ms from the chunk's beginning, trust as in `Segment`."""
+    """What a model makes of one chunk; times in ms from the chunk's beginning, trust as in `Segment`.
+
+    `words` are as the alignment has them, silence at the edges of sentences included.
+    """
 
     words: list[AlignedWord]
     avg_logprob: float

@@ -28,6 +28,8 @@ CARD_LENGTHS = (13, 19)
 _REGIONS = {"ja": ("JP",), "en": ("US", "GB", "JP")}
 _ELSEWHERE = ("JP", "US", "GB")
 _JAPANESE_LENGTHS, _AMERICAN_LENGTHS = {10, 11}, {10, 11}
+_AS_TELEPHONES = ([3, 4, 4], [3, 3, 4], [2, 4, 4], [4, 3, 3], [4, 2, 4])
+"""How nothing but telephone numbers is written: "the number on the order was 415-347-1478"."""
 _MISHEARD_CARD, _CARD_DIGITS = 12, range(13, 20)
 _MY_NUMBER_DIGITS = 12
 _ACCOUNT = {"ja": (5, 8), "en": (6, 17)}
@@ -162,7 +164,7 @@ def _phone(asked: _Asked) -> bool:
     if asked.international:
         return _valid("+" + asked.digits, None)
     regions = [region for region in _REGIONS.get(asked.language, _ELSEWHERE) if _planned(asked, region)]
-    if not regions or asked.cue is Cue.HARMLESS:
+    if not regions or (asked.cue is Cue.HARMLESS and asked.window.groups not in _AS_TELEPHONES):
         return False
     inside = min(asked.window.before, asked.window.after) == 0 and len(asked.window.groups) == 1
     if inside and asked.cue not in _PHONES:

@@ -21,7 +21,7 @@ _SHORTEST = 5
 _SHORTEST_ASKED_FOR = 4
 """Of what was asked for by name, and what of it was understood."""
 _SHORTEST_BESIDE = 2
-"""Of what is said in one row with a number that was found: its last digits, or a card's month, year and code."""
+"""Of what is said in one row with a number that was found: its last digits, a card's month, year and code."""
 _ASKED_FOR = frozenset((Cue.CARD_NUMBER, Cue.MY_NUMBER, Cue.ACCOUNT_NUMBER, Cue.PHONE_NUMBER, Cue.POSTAL))
 
 
