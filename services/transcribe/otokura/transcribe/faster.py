@@ -20,7 +20,7 @@ from otokura.transcribe.alignment import AlignedWord
 from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.guard import REPETITIVE
 from otokura.transcribe.options import AUTO, EngineOptions
-from otokura.transcribe.recogniser import Decoded
+from otokura.transcribe.recogniser import Decoded, longest_text
 
 _library: Any = untyped
 _audio: Any = untyped_audio
@@ -34,8 +34,6 @@ _SILENCE_FRAMES = 100
 # How a chunk is decoded again whose text repeats itself without end ("press 0 press 0 ..."): in the 30 s that
 # Whisper was taught, several ways followed. Repetitions as such are allowed: people repeat themselves.
 _OUT_OF_A_LOOP = {"beam_size": 5}
-# Whisper was never taught longer texts for 30 s (`sample_len` of the original): a loop ends here.
-_LONGEST_TEXT = 224
 
 
 class FasterWhisper:
@@ -91,11 +89,12 @@ class FasterWhisper:
         longest = max(one.shape[-1] for one in features)
         frames = min(longest + _SILENCE_FRAMES, model.feature_extractor.nb_max_frames)
         encoded = self._encode([_audio.pad_or_trim(one, frames) for one in features])
-        results = self._generate(encoded, prompt, tokenizer)
+        results = self._generate(encoded, prompt, tokenizer, longest_text(chunks))
         for number, result in enumerate(results):
             if _repetition(result, tokenizer) > REPETITIVE:
                 alone = self._encode([_audio.pad_or_trim(features[number])])
-                [again] = self._generate(alone, prompt, tokenizer, **_OUT_OF_A_LOOP)
+                most = longest_text([chunks[number]])
+                [again] = self._generate(alone, prompt, tokenizer, most, **_OUT_OF_A_LOOP)
                 results[number] = again
         tokens = [[token for token in one.sequences_ids[0] if token < tokenizer.eot] for one in results]
         alignments = model.find_alignment(tokenizer, tokens, encoded, [one.shape[-1] for one in features])
@@ -104,13 +103,15 @@ class FasterWhisper:
             for result, alignment in zip(results, alignments, strict=True)
         ]
 
-    def _generate(self, encoded: Any, prompt: list[int], tokenizer: Any, **how: int) -> list[Any]:
+    def _generate(
+        self, encoded: Any, prompt: list[int], tokenizer: Any, most_tokens: int, **how: int
+    ) -> list[Any]:
         """What the decoder makes of each; greedy unless `how` says otherwise."""
         whisper = self._model
         results: list[Any] = whisper.model.generate(
             encoded,
             [prompt] * encoded.shape[0],
-            max_length=min(len(prompt) + _LONGEST_TEXT, whisper.max_length),
+            max_length=min(len(prompt) + most_tokens, whisper.max_length),
             suppress_blank=True,
             suppress_tokens=_library.get_suppressed_tokens(tokenizer, [-1]),
             return_scores=True,

@@ -16,7 +16,7 @@ from otokura.transcribe.alignment import AlignedWord
 from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.errors import ModelMissing
 from otokura.transcribe.options import AUTO, EngineOptions
-from otokura.transcribe.recogniser import Decoded
+from otokura.transcribe.recogniser import Decoded, longest_text
 
 _BATCH = 4
 _FRAMES = 3000
@@ -77,6 +77,7 @@ class OriginalWhisper:
             language=language,
             without_timestamps=True,
             prompt=" ".join(vocabulary) or None,
+            sample_len=longest_text(chunks),
             fp16=self._compute_type == "float16",
         )
         mels = [self._mel(chunk) for chunk in chunks]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otokura.transcribe.alignment import AlignedWord
-from otokura.transcribe.engine import Description, Floats
+from otokura.transcribe.engine import SAMPLE_RATE, Description, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,22 @@ class Decoded:
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
+
+
+_LONGEST_TEXT = 224
+"""Whisper was never taught longer texts for 30 s (`sample_len` of the original)."""
+_TOKENS_A_SECOND, _TOKENS_BESIDES = 12, 20
+"""Twice what the fastest speakers need; digits with commas between them take 9 a second."""
+
+
+def longest_text(chunks: Sequence[Floats]) -> int:
+    """How many tokens the text of the longest chunk may have: nobody says more, so a loop ends there.
+
+    A second of a syllable would otherwise loop for as long as half a minute of speech takes, and live text of
+    everybody would wait for it.
+    """
+    seconds = max(len(chunk) for chunk in chunks) / SAMPLE_RATE
+    return min(_LONGEST_TEXT, _TOKENS_BESIDES + round(_TOKENS_A_SECOND * seconds))
 
 
 class Recogniser(Protocol):
