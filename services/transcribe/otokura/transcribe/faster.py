@@ -29,11 +29,14 @@ _ctranslate2: Any = untyped_ctranslate2
 # Memory grows with the batch: so many at a time on each core stay under a gigabyte with the base model.
 _BATCH = 4
 # The encoder's cost grows with the square of what it is given. Instead of always 30 s it gets the longest
-# chunk of the batch and this much silence (in frames of 10 ms), without which a text would not end.
-_SILENCE_FRAMES = 100
-# How a chunk is decoded again whose text repeats itself without end ("press 0 press 0 ..."): in the 30 s that
-# Whisper was taught, several ways followed. Repetitions as such are allowed: people repeat themselves.
+# chunk of the batch and this much silence (in frames of 10 ms), without which a text would not end. With less
+# than five seconds in all the beginning of a sentence, which is what live text often has, repeats itself.
+_SILENCE_FRAMES, _FEWEST_FRAMES = 100, 500
+# How a chunk is decoded again whose text repeats itself without end ("press 0 press 0 ..."): with as much
+# silence as speech at least, as in the 30 s that Whisper was taught, several ways followed. Ten seconds do
+# for short ones, at a fifth of the time. Repetitions as such are allowed: people repeat themselves.
 _OUT_OF_A_LOOP = {"beam_size": 5}
+_FEWEST_AGAIN = 1000
 
 
 class FasterWhisper:
@@ -87,12 +90,14 @@ class FasterWhisper:
         )
         features = [model.feature_extractor(chunk)[..., :-1] for chunk in chunks]
         longest = max(one.shape[-1] for one in features)
-        frames = min(longest + _SILENCE_FRAMES, model.feature_extractor.nb_max_frames)
+        most_frames = model.feature_extractor.nb_max_frames
+        frames = min(max(longest + _SILENCE_FRAMES, _FEWEST_FRAMES), most_frames)
         encoded = self._encode([_audio.pad_or_trim(one, frames) for one in features])
         results = self._generate(encoded, prompt, tokenizer, longest_text(chunks))
         for number, result in enumerate(results):
             if _repetition(result, tokenizer) > REPETITIVE:
-                alone = self._encode([_audio.pad_or_trim(features[number])])
+                frames = min(max(2 * features[number].shape[-1], _FEWEST_AGAIN), most_frames)
+                alone = self._encode([_audio.pad_or_trim(features[number], frames)])
                 most = longest_text([chunks[number]])
                 [again] = self._generate(alone, prompt, tokenizer, most, **_OUT_OF_A_LOOP)
                 results[number] = again
