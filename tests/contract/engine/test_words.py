@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from scoring import character_error_rate, characters_lost, word_error_rate, word
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ERRORS = {"en": word_error_rate, "ja": character_error_rate}
+NOISES = (11, 12, 13)
 LOST = {"en": words_lost, "ja": characters_lost}
 
 
@@ -26,28 +28,37 @@ async def hear(engine: RemoteEngine, audios: Sequence[Pcm16], language: str) -> 
     return await asyncio.gather(*(engine.hear(audio, language) for audio in audios))
 
 
-def at(dbfs: float, audio: Pcm16) -> Pcm16:
+def at(dbfs: float, audio: Pcm16, seed: int) -> Pcm16:
     """`audio` with its speech at this level, in the line noise that any telephone has."""
     loud = np.sort(np.abs(audio.astype(np.float64)))[-len(audio) // 4 :]
     gain = 32768 * 10 ** (dbfs / 20) / float(np.sqrt(np.mean(loud**2)))
-    noise = np.random.default_rng(11).normal(0, 4, len(audio))
+    noise = np.random.default_rng(seed).normal(0, 4, len(audio))
     return np.asarray(np.round(audio * gain + noise), np.int16)
 
 
 @pytest.mark.guarantee("T52")
 @pytest.mark.parametrize("name", ["ja-support", "en-support"])
 async def test_speech_at_minus_35_dbfs_is_heard_in_full(engine: RemoteEngine, name: str) -> None:
-    """As well as the same speech at a usual level, nothing more is lost of it, and every turn is there."""
+    """As well as the same speech at a usual level, nothing more is lost of it, and every turn is there.
+
+    How well is a mean over three noises: each turns other words of a doubtful phrase around.
+    """
     language = speech.script(name)["language"]
     channels = speech.sample_call(name)
     usual = await hear(engine, channels, language)
-    quiet = await hear(engine, [at(-35, channel) for channel in channels], language)
     said = " ".join(speech.said(name, channel) for channel in (0, 1))
-    assert LOST[language](said, text(quiet)) <= LOST[language](said, text(usual)) + 0.005
-    assert ERRORS[language](said, text(quiet)) <= ERRORS[language](said, text(usual)) + 0.02
-    for turn in speech.script(name)["turns"]:
-        words = [word for segment in quiet[turn["channel"]] for word in segment.words]
-        assert any(turn["start_ms"] - 500 < word.start_ms < turn["end_ms"] for word in words), turn["text"]
+    lost, errors = LOST[language](said, text(usual)), ERRORS[language](said, text(usual))
+    found: list[float] = []
+    for seed in NOISES:
+        quiet = await hear(engine, [at(-35, channel, seed) for channel in channels], language)
+        assert LOST[language](said, text(quiet)) <= lost + 0.005
+        found.append(ERRORS[language](said, text(quiet)))
+        for turn in speech.script(name)["turns"]:
+            words = [word for segment in quiet[turn["channel"]] for word in segment.words]
+            assert any(turn["start_ms"] - 500 < word.start_ms < turn["end_ms"] for word in words), turn[
+                "text"
+            ]
+    assert statistics.mean(found) <= errors + 0.02
 
 
 @pytest.mark.guarantee("T54")
