@@ -4,9 +4,11 @@ On the labelled calls of `bench/redaction/calls.jsonl`: as they are written, and
 are spoken, after speech synthesis at telephone quality and Whisper (the bundled model). The held-out part is
 apart. `--written` leaves the speech out.
 
-Prints one JSON line: recall and precision by kind. Exits 1 when in the written part, held out or not, the
-recall of card numbers, telephone numbers or My Numbers is below the bar. What was missed is told on the error
-stream, of the part that is not held out.
+Prints one JSON line: recall and precision by kind. Exits 1 when the recall of card numbers, telephone numbers
+or My Numbers is below the bar: in the written part, held out or not, as their kind; in the spoken part as
+whatever kind, for what counts is that nobody reads or hears them, and over both parts together, for one miss
+among the held-out numbers of a kind is more than two per cent. What was missed is told on the error stream,
+of the part that is not held out.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import asyncio
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,16 @@ def main() -> int:
     if "--written" not in sys.argv:
         spoken = asyncio.run(heard([call for call in calls if call.spoken]))
         line |= {f"spoken_{part}": score.table() for part, score in spoken.items()}
+        line["spoken_hidden"] = {kind.value: hidden(kind, spoken.values()) for kind in BARRED}
+        reached = reached and min(line["spoken_hidden"].values()) >= BAR
     print(json.dumps(line | {"reached": reached}))
     return 0 if reached else 1
+
+
+def hidden(kind: RedactionKind, scores: Iterable[Score]) -> float:
+    """Which share of the labels of a kind is hidden, over several scores."""
+    counts = [(score.hidden[kind], score.labelled[kind]) for score in scores]
+    return round(sum(one for one, _ in counts) / sum(labels for _, labels in counts), 4)
 
 
 def written(calls: Sequence[LabelledCall]) -> Score:
