@@ -10,6 +10,8 @@ from otokura.transcribe.alignment import AlignedWord, Stretch
 LONGEST_MS = 20_000
 """Whisper hears 30 s at once; its encoder's attention over 20 s costs less than half of that, for it fits
 into a processor's cache."""
+_TOUCHED_MS = 200
+"""Of a word's time, which is no more exact than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,6 @@ class Chunk:
             if middle < clock:
                 break
         return AlignedWord(word.text, word.start_ms + silence, word.end_ms + silence, word.confidence)
-
-
-_TOUCHED_MS = 200
-"""Of a word's time, which is no more exact than that."""
 
 
 def passed_over(chunk: Chunk, words: Sequence[AlignedWord]) -> list[Chunk]:

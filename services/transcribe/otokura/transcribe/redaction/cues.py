@@ -32,7 +32,7 @@ _TURNS_BACK = 3
 # At one place the first that fits counts: マイナンバーカード is no credit card, an order's 番号 no account's.
 _CUES: dict[Cue, tuple[str, ...]] = {
     Cue.MY_NUMBER: (
-        # ライナンパ: the second beat of ナンバー is what a telephone line and Whisper leave of it.
+        # ライナンパ…: what Whisper makes of it on a telephone line, now and then.
         r"(マイ|ライ|アイ)ナン[バパハ]ー?(カード)?|個人番号(カード)?|通知カード",
         r"my ?number( card)?|individual number",
     ),
