@@ -136,11 +136,59 @@ def test_a_service_reaches_only_what_it_needs(service: str) -> None:
     assert all("to" in rule for rule in policy["egress"])
 
 
-def ways_out(scenario: str, port: int) -> list[dict[str, Any]]:
-    """The address blocks that ingest may reach on a port."""
-    policy = of_kind(scenario, "NetworkPolicy")["otokura-ingest"]["spec"]
+def policy_with(values: dict[str, Any], service: str) -> dict[str, Any]:
+    """The NetworkPolicy of a service when the chart is given these values."""
+    with helm.Chart.load(CHART) as chart:
+        files = chart.render(values=values, name="otokura", namespace="otokura")
+    policies: list[dict[str, Any]] = [
+        one["spec"]
+        for text in files.values()
+        for one in yaml.safe_load_all(text)
+        if one and one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == f"otokura-{service}"
+    ]
+    [policy] = policies
+    return policy
+
+
+def ways_out(scenario: str, port: int, service: str = "ingest") -> list[dict[str, Any]]:
+    """The address blocks that a service may reach on a port."""
+    policy = of_kind(scenario, "NetworkPolicy")[f"otokura-{service}"]["spec"]
     rules = [rule for rule in policy["egress"] if port in {one["port"] for one in rule["ports"]}]
     return [peer["ipBlock"] for rule in rules for peer in rule.get("to", []) if "ipBlock" in peer]
+
+
+def test_transcribe_reaches_the_model_that_writes_summaries_where_there_is_one() -> None:
+    """Without one there is no way out (`test_a_service_reaches_only_what_it_needs`), and no setting."""
+    scenario = "external-store-values.yaml"
+    assert [block["cidr"] for block in ways_out(scenario, 8000, "transcribe")] == ["10.40.0.0/16"]
+    policy = of_kind(scenario, "NetworkPolicy")["otokura-transcribe"]["spec"]
+    [rule] = [rule for rule in policy["egress"] if rule["ports"] == [{"port": 8000}]]
+    assert {"kubernetes.io/metadata.name": "models"} in [
+        peer["namespaceSelector"]["matchLabels"] for peer in rule["to"] if "namespaceSelector" in peer
+    ]
+    [container] = pod_templates(scenario)["otokura-transcribe"]["spec"]["containers"]
+    given = {item["name"]: item for item in container["env"] if item["name"].startswith("OTOKURA_SUMMARY_")}
+    key = given.pop("OTOKURA_SUMMARY_KEY")["valueFrom"]["secretKeyRef"]
+    assert key == {"name": "transcribe-secrets", "key": "summary-key", "optional": True}
+    settings = importlib.import_module("otokura.transcribe.settings").Settings
+    assert set(given) <= {f"OTOKURA_{name}".upper() for name in settings.model_fields}
+    assert {name: item["value"] for name, item in given.items()} == {
+        "OTOKURA_SUMMARY_URL": "http://vllm.models.svc:8000/v1",
+        "OTOKURA_SUMMARY_MODEL": "a-model",
+        "OTOKURA_SUMMARY_TIMEOUT_SECONDS": "20",
+    }
+    [bare] = pod_templates("default-values.yaml")["otokura-transcribe"]["spec"]["containers"]
+    assert not [item for item in bare["env"] if "SUMMARY" in item["name"]]
+
+
+def test_a_model_of_which_only_the_name_is_known_is_reached_at_public_addresses() -> None:
+    values = {"summaries": {"url": "https://llm.example/v1", "model": "a-model"}}
+    [rule] = [
+        rule for rule in policy_with(values, "transcribe")["egress"] if rule["ports"] == [{"port": 443}]
+    ]
+    everywhere, six = (peer["ipBlock"] for peer in rule["to"])
+    assert (everywhere["cidr"], six["cidr"]) == ("0.0.0.0/0", "2000::/3")
+    assert "10.0.0.0/8" in everywhere["except"]
 
 
 def test_webhooks_leave_for_no_private_address_but_those_that_are_listed() -> None:
@@ -157,16 +205,8 @@ def test_webhooks_leave_for_no_private_address_but_those_that_are_listed() -> No
 
 
 def test_the_way_out_can_be_closed() -> None:
-    values = {"webhooks": {"enabled": False}}
-    with helm.Chart.load(CHART) as chart:
-        files = chart.render(values=values, name="otokura", namespace="otokura")
-    [policy] = [
-        one
-        for text in files.values()
-        for one in yaml.safe_load_all(text)
-        if one and one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "otokura-ingest"
-    ]
-    assert 443 not in {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    policy = policy_with({"webhooks": {"enabled": False}}, "ingest")
+    assert 443 not in {port["port"] for rule in policy["egress"] for port in rule["ports"]}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -195,6 +235,9 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"webhooks": {"ports": []}},
         {"webhooks": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"webhooks": {"allowedNetworks": ["everywhere"]}},
+        {"summaries": {"url": "https://llm.example/v1"}},
+        {"summaries": {"url": "llm.example", "model": "a-model"}},
+        {"summaries": {"networks": ["0.0.0.0/0"]}},
         {"s3": {"endpoint": ""}, "minio": {"enabled": False}},
     ],
 )

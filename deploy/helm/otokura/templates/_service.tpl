@@ -161,6 +161,15 @@ spec:
         {{- end }}
 {{- end }}
 
+{{/* Anywhere but at a private address, or at one where a cloud keeps its own services. */}}
+{{- define "otokura.publicAddresses" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 168.63.129.16/32]
+- ipBlock:
+    cidr: 2000::/3
+{{- end }}
+
 {{- define "otokura.service" -}}
 {{- $service := index .root.Values .name -}}
 apiVersion: v1
