@@ -166,6 +166,35 @@ def test_one_tenants_administrator_cannot_ask_for_anothers_calls(access: Access,
 
 
 @pytest.mark.guarantee("T71")
+def test_requests_are_listed_newest_first_each_to_those_who_may_know_of_them(
+    access: Access, tenant: Tenant
+) -> None:
+    """An administrator sees their own tenant's; nothing is lost or told twice between two pages."""
+    other = access.tenant()
+    mine = [ask(access, tenant.admin, since=AT.isoformat()).json()["id"] for _ in range(5)]
+    theirs = ask(access, other.admin, since=AT.isoformat()).json()["id"]
+    everybodys = ask(access, access.operator(), since=AT.isoformat()).json()["id"]
+    listed: list[str] = []
+    with access.client(tenant.admin) as client:
+        cursor: dict[str, str] = {}
+        while True:
+            page = client.get("/v1/transcriptions", params={"limit": 2, **cursor}).json()
+            listed += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert client.get("/v1/transcriptions", params={"cursor": "bm8"}).status_code == 400
+    assert listed == mine[::-1]
+    with access.client(access.operator()) as client:
+        newest = [
+            item["id"] for item in client.get("/v1/transcriptions", params={"limit": 2}).json()["items"]
+        ]
+    assert newest == [everybodys, theirs]
+    with access.client(tenant.person("supervisor").token) as client:
+        assert client.get("/v1/transcriptions").status_code == 403
+
+
+@pytest.mark.guarantee("T71")
 def test_the_newest_word_on_a_requests_progress_is_shown(access: Access, tenant: Tenant) -> None:
     request = ask(access, tenant.admin, since=AT.isoformat()).json()["id"]
     for version, done in ((2, 5), (1, 0)):

@@ -62,12 +62,30 @@ def test_what_is_asked_for_is_said_with_its_id(monkeypatch: pytest.MonkeyPatch) 
     assert asked == [("/v1/transcriptions", body)]
 
 
+def test_requests_are_listed_with_what_became_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = {
+        "id": "018f",
+        "requested_at": "2026-04-01T09:00:00Z",
+        "matching": 12,
+        "reason": "Names",
+        "model": None,
+        "progress": {**COUNTS, "model_available": True},
+    }
+    asked = answering(monkeypatch, {"items": [request]})
+    result = RUN.invoke(app, ["transcribe", "list", "--limit", "3"])
+    said = "018f  2026-04-01T09:00  12 calls  Names: 3 queued, 1 running, 5 done, 0 failed.\n"
+    assert (result.exit_code, result.stdout) == (0, said)
+    assert asked == [("/v1/transcriptions", None)]
+    result = RUN.invoke(app, ["transcribe", "list", "--json"])
+    assert json.loads(result.stdout) == request
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> list[tuple[str, Any]]:
     """Access that gives one answer to everything; returns what it is asked."""
     asked: list[tuple[str, Any]] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        asked.append((request.url.path, json.loads(request.content)))
+        asked.append((request.url.path, json.loads(request.content or b"null")))
         return httpx.Response(200, json=answer)
 
     def access(*_: object) -> Api:

@@ -108,6 +108,27 @@ def progress(
         typer.echo(json.dumps(found) if as_json else describe(found))
 
 
+@app.command("list")
+def list_requests(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a request a line, whole.")] = False,
+    url: _AccessUrl = None,
+    client_id: _ClientId = None,
+    client_secret: _ClientSecret = None,
+    data: DataFolder = DEFAULT_FOLDER,
+) -> None:
+    """List what was asked for, newest first, and how far it has come."""
+    with _access(url, client_id, client_secret, data) as api:
+        found = _asked(lambda: api.json("GET", f"/v1/transcriptions?limit={limit}"))
+    for request in found["items"]:
+        if as_json:
+            typer.echo(json.dumps(request))
+        else:
+            asked = f"{request['id']}  {request['requested_at'][:16]}  {request['matching']} calls"
+            typer.echo(f"{asked}  {request['reason']}: {describe(request)}")
+
+
 def describe(request: dict[str, Any]) -> str:
     """How far a request has come, in words."""
     told = request["progress"]

@@ -9,9 +9,16 @@ from fastapi import APIRouter, Response
 from otokura.access.permission import TranscriptionManager
 from otokura.access.state import State
 from otokura.access.transcriptions import repository, service
-from otokura.access.transcriptions.views import Matching, Selection, TranscriptionBody, TranscriptionView
-from otokura.shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from otokura.access.transcriptions.views import (
+    Matching,
+    Selection,
+    TranscriptionBody,
+    TranscriptionCursor,
+    TranscriptionView,
+)
+from otokura.shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
 from otokura.shared.idempotency import Created, Idempotency
+from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/transcriptions", tags=["transcriptions"])
@@ -33,6 +40,19 @@ async def transcribe_again(
 
     async with state.database.session() as session:
         return await idempotency.run(session, create)
+
+
+@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden))
+async def list_transcriptions(
+    state: State, reader: TranscriptionManager, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+) -> Page[TranscriptionView]:
+    """What was asked for and how far it has come, newest first."""
+    place = TranscriptionCursor.decode(cursor)
+    async with state.database.session() as session:
+        found = await service.page(session, reader, place.id if place else None, limit + 1)
+    items = found[:limit]
+    following = TranscriptionCursor(id=items[-1].id).encode() if len(found) > limit else None
+    return Page(items=items, next_cursor=following)
 
 
 @router.post("/preview", responses=responses(Unauthenticated, Forbidden, Unprocessable))

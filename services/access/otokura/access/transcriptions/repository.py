@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text, update
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.transcriptions.models import TranscriptionRequest
@@ -40,6 +41,18 @@ async def matching(session: AsyncSession, wanted: Selection, tenant_id: UUID | N
 async def request(session: AsyncSession, request_id: UUID) -> TranscriptionRequest | None:
     """A request."""
     return await session.get(TranscriptionRequest, request_id)
+
+
+async def newest(
+    session: AsyncSession, tenant_id: UUID | None, before: UUID | None, limit: int
+) -> Sequence[TranscriptionRequest]:
+    """Requests of one tenant, or of all, newest first: their ids (UUIDv7) are in the order of time."""
+    query = select(TranscriptionRequest)
+    if tenant_id is not None:
+        query = query.where(col(TranscriptionRequest.tenant_id) == tenant_id)
+    if before is not None:
+        query = query.where(col(TranscriptionRequest.id) < before)
+    return (await session.exec(query.order_by(col(TranscriptionRequest.id).desc()).limit(limit))).all()
 
 
 async def note_progress(session: AsyncSession, event: TranscriptionProgressed) -> None:

@@ -80,6 +80,14 @@ async def read(session: AsyncSession, request_id: UUID, reader: Reader) -> Trans
     return view_of(record)
 
 
+async def page(
+    session: AsyncSession, reader: Reader, before: UUID | None, limit: int
+) -> list[TranscriptionView]:
+    """Requests that the reader may know of, newest first, those before one in that order."""
+    found = await repository.newest(session, reader.facts.tenant_id, before, limit)
+    return [view_of(record) for record in found]
+
+
 def view_of(record: TranscriptionRequest) -> TranscriptionView:
     """The view of a row."""
     return TranscriptionView.model_validate(record.model_dump())

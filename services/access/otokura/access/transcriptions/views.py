@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from otokura.access.identity.views import Body
 from otokura.shared.events import ModelName
+from otokura.shared.pagination import Cursor
 
 
 class Selection(Body):
@@ -54,6 +55,12 @@ class TranscriptionBody(Selection):
             ]
         },
     )
+
+
+class TranscriptionCursor(Cursor):
+    """A position in the list of requests: the last one of a page."""
+
+    id: UUID
 
 
 class Matching(BaseModel):
