@@ -30,6 +30,18 @@ class Sealed:
     manifest: Manifest
     samples: NDArray[np.int16]
 
+    def unlike(self, wanted: NDArray[np.int16]) -> str:
+        """Where the samples are not those, and what the manifest says was missing: "" if all are."""
+        if self.samples.shape != wanted.shape:
+            return f"shape {self.samples.shape} instead of {wanted.shape}, gaps {self.manifest.gaps}"
+        places = [np.flatnonzero(channel) for channel in (self.samples != wanted).T]
+        found = [
+            f"channel {number}: {len(at)} samples from {at[0]} to {at[-1]}"
+            for number, at in enumerate(places)
+            if len(at)
+        ]
+        return f"{found}, gaps {self.manifest.gaps}" if found else ""
+
 
 async def calls_of(ingest: IngestService, external_id: str) -> list[str]:
     """The ids of the calls that the phone system knows by this id, oldest first."""

@@ -71,7 +71,7 @@ async def test_a_simulated_call_is_sealed_as_it_was_spoken(
     report, outcome = await simulated(ingest, client, credentials.api_key, Impairments())
     assert report.violations == []
     assert report.audio_received == b""
-    assert np.array_equal(outcome.samples, samples_of(CUSTOMER, AGENT))
+    assert outcome.unlike(samples_of(CUSTOMER, AGENT)) == ""
     assert [channel.role for channel in outcome.manifest.channels] == ["customer", "agent"]
     assert outcome.manifest.gaps == []
 

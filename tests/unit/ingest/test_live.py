@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from otokura.ingest.alignment import Frames, Hole
 from otokura.ingest.audio_format import Encoding, StreamFormat
 from otokura.ingest.errors import CallClosed, Fenced, StreamSilent
 from otokura.ingest.intake import Intake
@@ -23,13 +24,16 @@ CALL = UUID(int=7)
 class Held:
     """In the place of an intake: keeps what it is told."""
 
-    format = StreamFormat(Encoding.MULAW, 8000, 1)
     withheld = None
     error: OtokuraError | None = None
+    before_change: object = None
+    drift: object = None
 
-    def __init__(self, epoch: int = 1) -> None:
+    def __init__(self, epoch: int = 1, channels: int = 1) -> None:
         self.claim = Claim(CALL, epoch)
+        self.format = StreamFormat(Encoding.MULAW, 8000, channels)
         self.told: list[str] = []
+        self.waited = False
 
     async def take(self, data: bytes) -> None:
         self.told.append(data.decode())
@@ -47,7 +51,14 @@ class Held:
         self.told.append("ended")
 
     def waited_too_long(self, _moment: float, _more: object) -> bool:
-        return False
+        return self.waited
+
+    def check_reach(self, _samples: int) -> None:
+        """No call is too long."""
+
+    async def absorb(self, one: Frames | Hole) -> None:
+        assert isinstance(one, Frames)
+        self.told.append(f"{one.data.decode('latin-1')} without {[absent[0] for absent in one.absent]}")
 
 
 class Running:
@@ -124,6 +135,42 @@ async def test_a_silent_stream_is_left_and_what_it_held_is_stored() -> None:
     with pytest.raises(StreamSilent):
         await stream.task
     assert stream.held.told == ["flushed"]
+
+
+async def placed(live: Live, channel: int, number: int) -> None:
+    await live.place(channel, 160 * number, b"ab"[channel : channel + 1] * 160)
+
+
+async def wait(live: Live, held: Held, moment: float) -> None:
+    """What is held has waited too long."""
+    held.waited = True
+    assert live.tick(moment)
+    held.waited = False
+    await live.tend(moment)
+
+
+@pytest.mark.guarantee("A51")
+async def test_a_shorter_segment_does_not_cost_what_a_channel_may_still_bring() -> None:
+    """Audio is stored between two tracks' pieces of one instant: the second is in its place after it."""
+    held = Held(channels=2)
+    live = Live(cast("Intake", held), 60.0)
+    for channel, number in ((0, 0), (1, 0), (0, 1)):
+        await placed(live, channel, number)
+    await wait(live, held, 0.0)
+    await placed(live, 1, 1)
+    await wait(live, held, 0.1)
+    assert held.told == [f"{'ab' * 160} without []", "flushed"] * 2
+
+
+async def test_what_a_still_stream_held_is_stored_although_a_channel_lacks_it() -> None:
+    held = Held(channels=2)
+    live = Live(cast("Intake", held), 60.0)
+    for channel, number in ((0, 0), (1, 0), (0, 1)):
+        await placed(live, channel, number)
+    live.tick(0.0)
+    await wait(live, held, 1.0)
+    [both] = [told for told in held.told if told != "flushed"]
+    assert both.endswith("without [1]")
 
 
 async def test_a_newer_connection_makes_the_older_yield() -> None:

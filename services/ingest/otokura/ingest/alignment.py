@@ -143,10 +143,15 @@ class Aligner:
             free.append((start, stop))
         return free
 
-    def take(self, *, everything: bool = False) -> list[Frames | Hole]:
-        """What can be given back now: complete in every channel, or so old that nothing more is expected."""
+    def take(self, *, least: int | None = None, everything: bool = False) -> list[Frames | Hole]:
+        """What can be given back now: complete in every channel, or so old that nothing more is expected.
+
+        Args:
+            least: fewer samples are left for the next time; by default those of a fifth of a second.
+            everything: also that which a channel lacks and may still get: it is a gap then.
+        """
         limit = self.reach if everything else self._ripe()
-        if limit - self._base < (1 if everything else self._batch):
+        if limit - self._base < (least or (1 if everything else self._batch)):
             return []
         due = [self._split(channel, limit) for channel in self._channels]
         taken: list[Frames | Hole] = []

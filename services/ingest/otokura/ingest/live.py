@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from otokura.ingest.alignment import Aligner, Frames, Hole
+from otokura.ingest.alignment import WINDOW_SECONDS, Aligner, Frames, Hole
 from otokura.ingest.audio_format import StreamFormat
 from otokura.ingest.errors import Fenced, MalformedAudio, StreamSilent
 from otokura.ingest.intake import Intake
@@ -140,9 +140,9 @@ class Live:
         """The dialect's own pause: what comes from now on is a gap of this reason, until None."""
         self._intake.withhold(reason)
 
-    async def flush(self) -> None:
-        """Cut and hand on what is held."""
-        await self._absorb(self._drained())
+    async def flush(self, *, everything: bool = True) -> None:
+        """Cut and hand on what is held; or only that for which no channel may bring more."""
+        await self._absorb(self._drained(everything=everything))
         await self._intake.flush()
 
     async def store(self) -> None:
@@ -297,13 +297,15 @@ class Live:
                 await self._absorb(self._pace.due(moment))
             if self._waited:
                 self._waited = False
-                await self.flush()
+                heard, since = self._seen
+                still = heard == self._heard and moment - since >= WINDOW_SECONDS
+                await self.flush(everything=still)
         finally:
             self._tended = False
 
-    def _drained(self) -> list[Frames | Hole]:
+    def _drained(self, *, everything: bool = True) -> list[Frames | Hole]:
         held = [] if self._pace is None else self._pace.release()
-        return held if self._aligner is None else held + self._aligner.take(everything=True)
+        return held if self._aligner is None else held + self._aligner.take(least=1, everything=everything)
 
     def _empty(self) -> None:
         """Before what may be recorded changes: what came until now belongs to the time before."""
