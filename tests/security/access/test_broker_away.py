@@ -111,6 +111,7 @@ def test_reading_goes_on_when_the_broker_is_back(
     lonely.audit.entry(entry_id=response.headers["Otokura-Entry-Id"])
     opened = lonely.audit.entries(action="read.opened", call_id=str(call.id))
     by_id = {entry["entry_id"]: entry for entry in opened}
+    assert response.headers["Otokura-Entry-Id"] in by_id
     for entry_id in by_id:
         outcome = lonely.audit.closed(entry_id)["detail"]["outcome"]
         assert outcome == ("complete" if entry_id == response.headers["Otokura-Entry-Id"] else "unwritten")
