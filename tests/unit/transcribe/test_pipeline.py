@@ -9,19 +9,20 @@ import pytest
 
 from otokura.transcribe import voice
 from otokura.transcribe.alignment import AlignedWord, Stretch
+from otokura.transcribe.chunks import Batching
 from otokura.transcribe.engine import SAMPLE_RATE, Description, Floats
 from otokura.transcribe.pipeline import SpeechEngine
 from otokura.transcribe.recogniser import Decoded
 
-STRETCHES = [Stretch(0, 2000), Stretch(5000, 9000), Stretch(20_000, 21_000)]
+STRETCHES = [Stretch(0, 2000), Stretch(5000, 11_000), Stretch(20_000, 21_000)]
 
 
 class StopsEarly:
     """A model that takes the first so many seconds for all."""
 
-    batch, parallel = 4, 2
+    batching = Batching(most_ms=80_000, least_ms=0, parallel=2)
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: int) -> None:
         self.seconds = seconds
         self.chunks: list[float] = []
 
@@ -41,7 +42,8 @@ class StopsEarly:
         """A word a second that tells what the audio there is."""
         whole = int(min(len(chunk) / SAMPLE_RATE, self.seconds))
         return [
-            AlignedWord(f" {chunk[n * SAMPLE_RATE]:.2f}", 1000 * n, 1000 * n + 900, 0.9) for n in range(whole)
+            AlignedWord(f" {chunk[n * SAMPLE_RATE]:.2f}", 1000 * n, 1000 * n + 1000, 0.9)
+            for n in range(whole)
         ]
 
 
@@ -58,18 +60,20 @@ def heard(model: StopsEarly) -> list[tuple[str, int]]:
 
 
 @pytest.mark.guarantee("T58")
-@pytest.mark.parametrize("seconds", [30.0, 2.0, 4.0, 6.0])
-def test_what_a_model_passed_over_is_heard_by_itself(seconds: float) -> None:
-    # It hears no more than that of one stretch; and one of which there are words is not heard again.
-    said = [0, 1, 5, 6, *([7, 8] if seconds > 4 else []), 20]
-    again = {30.0: [], 6.0: [1.0], 4.0: [1.0], 2.0: [4.0, 1.0]}[seconds]
+@pytest.mark.parametrize(
+    ("seconds", "again", "lost"),
+    [(30, [], []), (8, [1], []), (6, [1], [9, 10]), (4, [4, 1], []), (2, [6, 4, 1], [9, 10])],
+)
+def test_what_a_model_passed_over_is_heard_by_itself(seconds: int, again: list[int], lost: list[int]) -> None:
+    """Whole stretches, and of one with words what follows them, unless it may be a pause: two seconds."""
     model = StopsEarly(seconds)
+    said = [second for second in (0, 1, *range(5, 11), 20) if second not in lost]
     assert heard(model) == [(f"{second / 100:.2f}", second * 1000) for second in said]
-    assert sorted(model.chunks) == sorted([7.0, *again])
+    assert sorted(model.chunks) == sorted([9, *again])
 
 
 @pytest.mark.guarantee("T58")
 def test_where_nothing_was_understood_each_stretch_gets_its_chance() -> None:
-    model = StopsEarly(0.0)
+    model = StopsEarly(0)
     assert heard(model) == []
-    assert sorted(model.chunks) == [1.0, 2.0, 4.0, 7.0]
+    assert sorted(model.chunks) == [1, 2, 6, 9]

@@ -1,17 +1,21 @@
-"""Packs stretches of speech into chunks of at most 20 s. Pure."""
+"""Packs stretches of speech into chunks, and chunks into batches. Pure."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otokura.transcribe.alignment import AlignedWord, Stretch
 
-LONGEST_MS = 20_000
-"""Whisper hears 30 s at once; its encoder's attention over 20 s costs less than half of that, for it fits
-into a processor's cache."""
+LONGEST_MS = 12_000
+"""Whisper hears 30 s at once. Of longer chunks each second costs more, for the encoder's attention, and as
+a batch takes as many steps as its longest text; of shorter ones the text is worse (bench/README.md)."""
 _TOUCHED_MS = 200
 """Of a word's time, which is no more exact than that."""
+_PAUSE_MS = 2000
+"""No stretch has so much of silence at its end (`otokura.transcribe.voice`), however inexact the last word's
+time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +47,27 @@ class Chunk:
 
 
 def passed_over(chunk: Chunk, words: Sequence[AlignedWord]) -> list[Chunk]:
-    """The stretches in which a chunk's text has no word, each as a chunk to be heard by itself.
+    """What a chunk's text has no word of, each part as a chunk to be heard by itself.
 
     Whisper takes the end of a sentence for the end of all that is said, now and then, above all when a short
     sentence and something else were joined. Its alignment then ends with the sentence.
 
     Args:
-        chunk: what was heard; of a single stretch nothing is gained by hearing it again.
+        chunk: what was heard.
         words: of its text, with the chunk's times, as they were aligned.
     """
-    if len(chunk.stretches) == 1:
+    if not words and len(chunk.stretches) == 1:
         return []
+    end = max((word.end_ms for word in words), default=0)
     found: list[Chunk] = []
     clock = 0
     for stretch in chunk.stretches:
         begin, clock = clock, clock + stretch.duration_ms
         if not any(min(word.end_ms, clock) - max(word.start_ms, begin) > _TOUCHED_MS for word in words):
             found.append(Chunk(chunk.audio, (stretch,)))
+        elif begin < end < clock - _PAUSE_MS:
+            rest = replace(stretch, start_ms=stretch.start_ms + end - begin)
+            found.append(Chunk(chunk.audio, (rest,)))
     return found
 
 
@@ -78,3 +86,44 @@ def pack(audio: int, stretches: Sequence[Stretch]) -> Iterator[Chunk]:
         together.append(stretch)
     if together:
         yield Chunk(audio, tuple(together))
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How a model decodes several chunks together.
+
+    Attributes:
+        most_ms: the audio of a batch, in which all chunks are as long as the longest: more needs more memory.
+        least_ms: a shorter chunk is made so long.
+        parallel: how many batches are decoded at once, in threads.
+    """
+
+    most_ms: int
+    least_ms: int
+    parallel: int
+
+
+def batches(chunks: Sequence[Chunk], how: Batching) -> list[list[Chunk]]:
+    """Batches of chunks of like length, as even as can be, so that threads end together.
+
+    Their number is a multiple of the threads where there are enough chunks.
+
+    Args:
+        chunks: of any audios, in any order.
+        how: what the model that will decode them bears.
+    """
+    in_order = sorted(chunks, key=lambda chunk: -chunk.duration_ms)
+
+    def filled(most_ms: int) -> list[list[Chunk]]:
+        found: list[list[Chunk]] = []
+        longest = 0
+        for chunk in in_order:
+            if found and longest * (len(found[-1]) + 1) <= most_ms:
+                found[-1].append(chunk)
+            else:
+                found.append([chunk])
+                longest = max(chunk.duration_ms, how.least_ms)
+        return found
+
+    rounds = -(-len(filled(how.most_ms)) // how.parallel) * how.parallel
+    return filled(bisect_left(range(how.most_ms), True, key=lambda most_ms: len(filled(most_ms)) <= rounds))

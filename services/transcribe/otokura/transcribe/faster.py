@@ -17,6 +17,7 @@ from faster_whisper import transcribe as untyped
 from faster_whisper.tokenizer import Tokenizer
 
 from otokura.transcribe.alignment import AlignedWord
+from otokura.transcribe.chunks import Batching
 from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.guard import REPETITIVE
 from otokura.transcribe.options import AUTO, EngineOptions
@@ -26,12 +27,13 @@ _library: Any = untyped
 _audio: Any = untyped_audio
 _ctranslate2: Any = untyped_ctranslate2
 
-# Memory grows with the batch: so many at a time on each core stay under a gigabyte with the base model.
-_BATCH = 4
+# Memory grows with the batch: so much at a time on each core stays under a gigabyte with the base model.
+_MOST_MS, _MOST_MS_GPU = 72_000, 320_000
 # The encoder's cost grows with the square of what it is given. Instead of always 30 s it gets the longest
-# chunk of the batch and this much silence (in frames of 10 ms), without which a text would not end. With less
+# chunk of the batch and this much silence (in frames), without which a text would not end. With less
 # than five seconds in all the beginning of a sentence, which is what live text often has, repeats itself.
 _SILENCE_FRAMES, _FEWEST_FRAMES = 100, 500
+_FRAME_MS = 10
 # How a chunk is decoded again whose text repeats itself without end ("press 0 press 0 ..."): with as much
 # silence as speech at least, as in the 30 s that Whisper was taught, several ways followed. Ten seconds do
 # for short ones, at a fifth of the time. Repetitions as such are allowed: people repeat themselves.
@@ -55,14 +57,15 @@ class FasterWhisper:
         self._options = options
         self._compute_type = default if options.compute_type == AUTO else options.compute_type
         # As many decodings at once as there are threads: each alone uses its core better than two share one.
-        self.parallel = 1 if gpu else options.threads
-        self.batch = 16 if gpu else _BATCH
+        parallel = 1 if gpu else options.threads
+        most_ms = _MOST_MS_GPU if gpu else _MOST_MS
+        self.batching = Batching(most_ms, _FEWEST_FRAMES * _FRAME_MS, parallel)
         self._model: Any = WhisperModel(
             options.model,
             device=self._device,
             compute_type=self._compute_type,
-            cpu_threads=max(1, options.threads // self.parallel),
-            num_workers=self.parallel,
+            cpu_threads=max(1, options.threads // parallel),
+            num_workers=parallel,
             local_files_only=not options.fetched,
         )
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from otokura.transcribe.alignment import AlignedWord
+from otokura.transcribe.chunks import Batching
 from otokura.transcribe.engine import Description, Floats
 from otokura.transcribe.errors import ModelMissing
 from otokura.transcribe.options import AUTO, EngineOptions
 from otokura.transcribe.recogniser import Decoded, longest_text
 
-_BATCH = 4
+_BATCH, _BATCH_GPU = 4, 16
 _FRAMES = 3000
 """Mel frames of 30 s."""
 _HOP = 160
@@ -38,8 +39,6 @@ class OriginalWhisper:
         RuntimeError: the checkpoint is none, or the device is not there.
     """
 
-    parallel = 1
-
     def __init__(self, options: EngineOptions) -> None:
         self._whisper, self._torch = _packages()
         self._torch.set_num_threads(options.threads)
@@ -49,7 +48,8 @@ class OriginalWhisper:
         if self._compute_type not in ("float16", "float32"):
             raise RuntimeError("openai-whisper computes in float16 or float32")
         self._options = options
-        self.batch = 16 if gpu else _BATCH
+        chunk_ms = _FRAMES * 10
+        self.batching = Batching(chunk_ms * (_BATCH_GPU if gpu else _BATCH), chunk_ms, parallel=1)
         self._model = self._whisper.load_model(options.model, device="cuda" if gpu else "cpu")
         heads = self._whisper._ALIGNMENT_HEADS.get(Path(options.model).stem)  # noqa: SLF001 - it has no other name
         if heads is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from otokura.transcribe import guard, voice
 from otokura.transcribe.alignment import Stretch, place
-from otokura.transcribe.chunks import Chunk, pack, passed_over
+from otokura.transcribe.chunks import Chunk, batches, pack, passed_over
 from otokura.transcribe.engine import SAMPLE_RATE, Description, Floats, HeardWord, Pcm16, Segment
 from otokura.transcribe.recogniser import Decoded, Recogniser
 from otokura.transcribe.timing import words_of
@@ -24,7 +24,7 @@ class SpeechEngine:
 
     def __init__(self, recogniser: Recogniser) -> None:
         self._recogniser = recogniser
-        self._threads = ThreadPoolExecutor(recogniser.parallel)
+        self._threads = ThreadPoolExecutor(recogniser.batching.parallel)
 
     def describe(self) -> Description:
         """As `Engine.describe`."""
@@ -50,11 +50,13 @@ class SpeechEngine:
         def decode(batch: Sequence[Chunk]) -> list[Decoded]:
             return self._recogniser.decode([_cut(samples, chunk) for chunk in batch], language, vocabulary)
 
-        texts = self._decoded(chunks, decode)
-        again = [alone for chunk, text in texts for alone in passed_over(chunk, text.words)]
         heard: list[list[Segment]] = [[] for _ in audios]
-        for chunk, text in texts + self._decoded(again, decode):
-            heard[chunk.audio].extend(segments(chunk, text))
+        while chunks:
+            texts = self._decoded(chunks, decode)
+            for chunk, text in texts:
+                heard[chunk.audio].extend(segments(chunk, text))
+            # Each is shorter than what it is of, so this ends.
+            chunks = [rest for chunk, text in texts for rest in passed_over(chunk, text.words)]
         for spoken in heard:
             spoken.sort(key=lambda segment: segment.words[0].start_ms)
         return heard
@@ -63,10 +65,13 @@ class SpeechEngine:
         self, chunks: Sequence[Chunk], decode: Callable[[Sequence[Chunk]], list[Decoded]]
     ) -> list[tuple[Chunk, Decoded]]:
         """What is said in each chunk, in batches, on all threads."""
-        # Texts of one length end at one time: in a batch nobody waits long for the others.
-        in_order = sorted(chunks, key=lambda chunk: -chunk.duration_ms)
-        decoded = self._threads.map(decode, _batches(in_order, self._recogniser))
-        return list(zip(in_order, (text for batch in decoded for text in batch), strict=True))
+        together = batches(chunks, self._recogniser.batching)
+        decoded = self._threads.map(decode, together)
+        return [
+            pair
+            for batch, texts in zip(together, decoded, strict=True)
+            for pair in zip(batch, texts, strict=True)
+        ]
 
 
 def segments(chunk: Chunk, text: Decoded) -> Iterator[Segment]:
@@ -93,12 +98,6 @@ def _by_stretch(
 
     for number, spoken in groupby(words, key=home):
         yield stretches[number], list(spoken)
-
-
-def _batches(chunks: Sequence[Chunk], recogniser: Recogniser) -> list[Sequence[Chunk]]:
-    """Batches no larger than may be, and as many as keep every thread busy."""
-    most = max(1, min(recogniser.batch, -(-len(chunks) // recogniser.parallel)))
-    return [chunks[start : start + most] for start in range(0, len(chunks), most)]
 
 
 def _cut(samples: Sequence[Floats], chunk: Chunk) -> Floats:

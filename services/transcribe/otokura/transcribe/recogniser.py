@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otokura.transcribe.alignment import AlignedWord
+from otokura.transcribe.chunks import Batching
 from otokura.transcribe.engine import SAMPLE_RATE, Description, Floats
 
 
@@ -46,13 +47,8 @@ class Recogniser(Protocol):
     """A speech recognition model that is loaded."""
 
     @property
-    def batch(self) -> int:
-        """How many chunks one call of `decode` should get: more need more memory."""
-        ...
-
-    @property
-    def parallel(self) -> int:
-        """How many calls may go on at once, in threads."""
+    def batching(self) -> Batching:
+        """What one call of `decode` should get, and how many may go on at once."""
         ...
 
     def describe(self) -> Description:
