@@ -28,6 +28,14 @@ def test_a_long_word_within_a_sentence_is_believed() -> None:
     assert timed(("a", 0, 100), (" loooong", 100, 2000), (" b", 2000, 2100))[1] == (" loooong", 100, 2000)
 
 
+def test_a_row_of_digits_may_take_as_long_as_its_digits() -> None:
+    """But for the silence that is more than they can take."""
+    said = timed(("It", 0, 200), (" is", 200, 400), (" 4111 1111.", 400, 4600))
+    assert said[-1] == (" 4111 1111.", 400, 4600)
+    said = timed((" 4111", 0, 9000), (" it", 9000, 9200), (" is", 9200, 9400))
+    assert said[0] == (" 4111", 6600, 9000)
+
+
 def test_no_words_are_no_words() -> None:
     assert timed() == []
     assert timed(("a", 5, 5)) == [("a", 5, 5)]
