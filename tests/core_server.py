@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI, Request, WebSocket
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from core import Settings, nothing
 from otokura.shared.address import ClientAddress
 from otokura.shared.http import create_api, run
+from otokura.shared.http_connections import at_shutdown
 
 router = APIRouter()
 
@@ -31,6 +33,25 @@ async def slow() -> StreamingResponse:
         yield b"done"
 
     return StreamingResponse(chunks())
+
+
+class Endless(Response):
+    """Begins, and ends when the process is to end: not by itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Says what it was that ended it."""
+        del receive
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        with at_shutdown(scope) as stopping:
+            await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
+            await stopping.wait()
+        await send({"type": "http.response.body", "body": b"told to stop"})
+
+
+@router.get("/endless")
+async def endless() -> Response:
+    """Live text, for one, has no end of its own."""
+    return Endless()
 
 
 @router.put("/size")

@@ -70,6 +70,17 @@ async def test_a_request_under_way_ends_well_when_the_server_is_told_to_stop(ser
     assert server.process.returncode == -signal.SIGTERM
 
 
+async def test_a_response_without_an_end_of_its_own_is_told_when_the_server_is(server: Server) -> None:
+    """As live text: it ends in its own words, instead of holding the process until it is killed."""
+    async with server.client as client, client.stream("GET", "/endless", timeout=60) as response:
+        chunks = response.aiter_bytes()
+        assert await anext(chunks) == b"begun "
+        server.process.send_signal(signal.SIGTERM)
+        assert [chunk async for chunk in chunks] == [b"told to stop"]
+    await server.process.communicate()
+    assert server.process.returncode == -signal.SIGTERM
+
+
 @pytest.mark.guarantee("S1")
 async def test_no_query_and_no_header_reaches_the_log(server: Server) -> None:
     async with server.client as client:

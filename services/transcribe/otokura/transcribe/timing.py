@@ -19,11 +19,6 @@ _DIGIT_MS = 600
 """What a digit takes at most in a row of them, with its share of the pauses."""
 
 
-def digits_in(text: str) -> int:
-    """How many digits are written in a word."""
-    return sum(char.isdigit() for char in text)
-
-
 def words_of(aligned: Sequence[AlignedWord]) -> list[AlignedWord]:
     """The words of one chunk; those that begin or end a sentence are at most twice the median long."""
     lengths = [word.end_ms - word.start_ms for word in aligned if word.end_ms > word.start_ms]
@@ -31,7 +26,7 @@ def words_of(aligned: Sequence[AlignedWord]) -> list[AlignedWord]:
     words: list[AlignedWord] = []
     for number, word in enumerate(aligned):
         first = number == 0 or aligned[number - 1].text.endswith(_SENTENCE_ENDS)
-        longest = max(usual, _DIGIT_MS * digits_in(word.text))
+        longest = max(usual, _DIGIT_MS * sum(map(str.isdigit, word.text)))
         if longest and word.end_ms - word.start_ms > longest:
             if first:
                 word = replace(word, start_ms=word.end_ms - longest)  # noqa: PLW2901 - the word, shortened
