@@ -28,7 +28,7 @@ _audio: Any = untyped_audio
 _ctranslate2: Any = untyped_ctranslate2
 
 # Memory grows with the batch: so much at a time on each core stays under a gigabyte with the base model.
-_MOST_MS, _MOST_MS_GPU = 72_000, 320_000
+_MOST_MS, _MOST_MS_GPU = 96_000, 320_000
 # The encoder's cost grows with the square of what it is given. Instead of always 30 s it gets the longest
 # chunk of the batch and this much silence (in frames), without which a text would not end. With less
 # than five seconds in all the beginning of a sentence, which is what live text often has, repeats itself.
