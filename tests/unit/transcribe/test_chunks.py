@@ -49,7 +49,8 @@ def test_a_word_that_goes_on_over_a_joint_is_in_both_stretches() -> None:
 
 
 def test_a_single_stretch_without_a_word_is_not_heard_again() -> None:
-    assert passed_over(Chunk(0, CHUNK.stretches[:1]), []) == []
+    alone = Chunk(0, CHUNK.stretches[:1])
+    assert passed_over(alone, []) == passed_over(alone, aligned((0, 20))) == []
 
 
 def test_what_follows_the_last_word_for_longer_than_a_pause_is_heard_by_itself() -> None:

@@ -72,6 +72,19 @@ def test_what_a_model_passed_over_is_heard_by_itself(seconds: int, again: list[i
     assert sorted(model.chunks) == sorted([9, *again])
 
 
+def test_what_gives_hardly_a_word_however_often_it_is_heard_is_left_alone() -> None:
+    """Noise, in which a model finds a short word at the beginning of whatever it is given."""
+
+    class FindsAWord(StopsEarly):
+        def _words(self, chunk: Floats) -> list[AlignedWord]:
+            del chunk
+            return [AlignedWord(" oh", 0, 300, 0.9)]
+
+    model = FindsAWord(0)
+    heard(model)
+    assert sorted(model.chunks, reverse=True) == pytest.approx([9, 6, 5.7, 1])
+
+
 @pytest.mark.guarantee("T58")
 def test_where_nothing_was_understood_each_stretch_gets_its_chance() -> None:
     model = StopsEarly(0)

@@ -56,15 +56,15 @@ def passed_over(chunk: Chunk, words: Sequence[AlignedWord]) -> list[Chunk]:
         chunk: what was heard.
         words: of its text, with the chunk's times, as they were aligned.
     """
-    if not words and len(chunk.stretches) == 1:
-        return []
     end = max((word.end_ms for word in words), default=0)
     found: list[Chunk] = []
     clock = 0
     for stretch in chunk.stretches:
         begin, clock = clock, clock + stretch.duration_ms
         if not any(min(word.end_ms, clock) - max(word.start_ms, begin) > _TOUCHED_MS for word in words):
-            found.append(Chunk(chunk.audio, (stretch,)))
+            # A stretch that was heard by itself already would be heard no better.
+            if len(chunk.stretches) > 1:
+                found.append(Chunk(chunk.audio, (stretch,)))
         elif begin < end < clock - _PAUSE_MS:
             rest = replace(stretch, start_ms=stretch.start_ms + end - begin)
             found.append(Chunk(chunk.audio, (rest,)))

@@ -17,6 +17,9 @@ from otokura.transcribe.timing import words_of
 
 # Seconds of speech that decide on the language: Whisper looks at 30 s at once.
 _LANGUAGE_SECONDS = 30
+# How often anything is heard at most: with others, alone, and what follows the end that was imagined then.
+# What has no text after that is noise; a model that finds a word at its beginning could be asked for ever.
+_TIMES = 3
 
 
 class SpeechEngine:
@@ -51,11 +54,10 @@ class SpeechEngine:
             return self._recogniser.decode([_cut(samples, chunk) for chunk in batch], language, vocabulary)
 
         heard: list[list[Segment]] = [[] for _ in audios]
-        while chunks:
+        for _ in range(_TIMES):
             texts = self._decoded(chunks, decode)
             for chunk, text in texts:
                 heard[chunk.audio].extend(segments(chunk, text))
-            # Each is shorter than what it is of, so this ends.
             chunks = [rest for chunk, text in texts for rest in passed_over(chunk, text.words)]
         for spoken in heard:
             spoken.sort(key=lambda segment: segment.words[0].start_ms)
