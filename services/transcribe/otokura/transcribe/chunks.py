@@ -104,9 +104,7 @@ class Batching:
 
 
 def batches(chunks: Sequence[Chunk], how: Batching) -> list[list[Chunk]]:
-    """Batches of chunks of like length, as even as can be, so that threads end together.
-
-    Their number is a multiple of the threads where there are enough chunks.
+    """Batches of chunks of like length, as even as can be in as many as keep all threads busy to the end.
 
     Args:
         chunks: of any audios, in any order.
