@@ -152,14 +152,16 @@ async def stored(ingest: IngestService, credentials: Credentials) -> int:
     return 0
 
 
-async def until_more_is_stored(ingest: IngestService, credentials: Credentials) -> None:
-    """Some parts more than there are now."""
+async def until_more_is_stored(ingest: IngestService, credentials: Credentials, process: Process) -> None:
+    """Some parts more than there are now. The import stands still whenever it is looked at, and after it:
+    else it might be over before it is interrupted."""
+    process.send_signal(signal.SIGSTOP)
     enough = await stored(ingest, credentials) + 8 * MIB
     async with asyncio.timeout(60):
-        while True:
-            if await stored(ingest, credentials) >= enough:
-                return
-            await asyncio.sleep(0.005)
+        while await stored(ingest, credentials) < enough:
+            process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+            process.send_signal(signal.SIGSTOP)
 
 
 @pytest.mark.slow
@@ -174,19 +176,21 @@ async def test_whatever_interrupts_an_import_the_next_run_goes_on_with_it(
         (folder / f"{number}-small.wav").write_bytes(wav(speechlike(1, 8000, 2, number), 8000, 2))
 
     process = await started(ingest, credentials, folder)
-    await until_more_is_stored(ingest, credentials)
+    await until_more_is_stored(ingest, credentials, process)
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
     _, err = await process.communicate()
     assert process.returncode == 130, err.decode()
     assert "Run the same command again" in err.decode()
 
     process = await started(ingest, credentials, folder)
-    await until_more_is_stored(ingest, credentials)
+    await until_more_is_stored(ingest, credentials, process)
     process.kill()
     await process.communicate()
 
     process = await started(ingest, credentials, folder)
-    await until_more_is_stored(ingest, credentials)
+    await until_more_is_stored(ingest, credentials, process)
+    process.send_signal(signal.SIGCONT)
     ingest.program.kill()
     await ingest.restart()
     await process.communicate()
