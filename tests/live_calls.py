@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,14 +86,32 @@ class LiveCall:
             recorded_at=datetime.now(UTC),
         )
 
-    async def stream(self, producer: Producer, seconds: float, speed: float = 1.0) -> None:
-        """Sends the first seconds of the call, each chunk when its last sample was said, and the end."""
+    async def stream(
+        self,
+        producer: Producer,
+        seconds: float,
+        speed: float = 1.0,
+        *,
+        until: float = math.inf,
+        go_on: asyncio.Event | None = None,
+    ) -> None:
+        """Sends the first seconds of the call, each chunk when its last sample was said, and the end.
+
+        Args:
+            producer: sends them.
+            seconds: how much of the call.
+            speed: how much faster than it was said.
+            until: after so many seconds nothing is sent before `go_on` is set.
+            go_on: what is waited for there.
+        """
         loop = asyncio.get_running_loop()
         size = 2 * CHUNK_MS * RATE // 1000
         audio = wire_audio(self.name)[: int(seconds * 2 * RATE)]
         pieces = [audio[at : at + size] for at in range(0, len(audio), size)]
         began = loop.time()
         for seq, piece in enumerate(pieces):
+            if go_on is not None and (seq + 1) * CHUNK_MS / 1000 > until:
+                await go_on.wait()
             await asyncio.sleep(max(0.0, began + (seq + 1) * CHUNK_MS / 1000 / speed - loop.time()))
             self.sent_at[(seq + 1) * CHUNK_MS] = loop.time()
             await send(producer, self.chunk(seq, seq * size // 2, piece))

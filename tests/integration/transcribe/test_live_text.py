@@ -59,9 +59,14 @@ async def test_two_calls_become_text_while_they_last_although_the_worker_dies(
     calls = [LiveCall("en-support", service.keys), LiveCall("ja-support", service.keys)]
     for call in calls:
         await live_calls.send(producer, await call.key())
-    streams = [asyncio.create_task(call.stream(producer, SECONDS)) for call in calls]
+    # The worker dies before it has heard all, however late it began and fast it is then.
+    dead = asyncio.Event()
+    streams = [
+        asyncio.create_task(call.stream(producer, SECONDS, until=SECONDS - 3, go_on=dead)) for call in calls
+    ]
     await until(kafka, calls, through_ms=1)
     service.program.kill()
+    dead.set()
     await service.start()
     await asyncio.gather(*streams)
     events = await until(kafka, calls, through_ms=SECONDS * 1000 - 2000)
