@@ -60,23 +60,16 @@ async def test_a_websocket_message_over_the_limit_closes_the_socket(server: Serv
     assert closed.value.rcvd.code == 1009
 
 
-async def test_a_request_under_way_ends_well_when_the_server_is_told_to_stop(server: Server) -> None:
-    async with server.client as client, client.stream("GET", "/slow") as response:
+@pytest.mark.parametrize(("path", "end"), [("/slow", b"done"), ("/endless", b"told to stop")])
+async def test_a_request_under_way_ends_well_when_the_server_is_told_to_stop(
+    server: Server, path: str, end: bytes
+) -> None:
+    """Also one without an end of its own, as live text is: it is told, and ends in its own words."""
+    async with server.client as client, client.stream("GET", path, timeout=60) as response:
         chunks = response.aiter_bytes()
         assert await anext(chunks) == b"begun "
         server.process.send_signal(signal.SIGTERM)
-        assert [chunk async for chunk in chunks] == [b"done"]
-    await server.process.communicate()
-    assert server.process.returncode == -signal.SIGTERM
-
-
-async def test_a_response_without_an_end_of_its_own_is_told_when_the_server_is(server: Server) -> None:
-    """As live text: it ends in its own words, instead of holding the process until it is killed."""
-    async with server.client as client, client.stream("GET", "/endless", timeout=60) as response:
-        chunks = response.aiter_bytes()
-        assert await anext(chunks) == b"begun "
-        server.process.send_signal(signal.SIGTERM)
-        assert [chunk async for chunk in chunks] == [b"told to stop"]
+        assert [chunk async for chunk in chunks] == [end]
     await server.process.communicate()
     assert server.process.returncode == -signal.SIGTERM
 

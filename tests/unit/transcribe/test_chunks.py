@@ -65,19 +65,14 @@ def test_what_follows_the_last_word_for_longer_than_a_pause_is_heard_by_itself()
     assert passed_over(two, aligned((100, 2000), (6500, 7000))) == []
 
 
-def in_a_row(gaps_and_lengths: list[tuple[int, int]]) -> list[Stretch]:
-    stretches, clock = [], 0
-    for gap, length in gaps_and_lengths:
-        stretches.append(Stretch(clock + gap, clock + gap + length))
-        clock += gap + length
-    return stretches
-
-
 @given(st.lists(st.tuples(st.integers(0, 60_000), st.integers(1, LONGEST_MS)), max_size=30))
 def test_every_stretch_is_in_one_chunk_in_order_and_no_chunk_is_longer_than_12_s(
     gaps_and_lengths: list[tuple[int, int]],
 ) -> None:
-    stretches = in_a_row(gaps_and_lengths)
+    stretches, clock = [], 0
+    for gap, length in gaps_and_lengths:
+        stretches.append(Stretch(clock + gap, clock + gap + length))
+        clock += gap + length
     chunks = list(pack(3, stretches))
     assert [stretch for chunk in chunks for stretch in chunk.stretches] == stretches
     assert all(0 < chunk.duration_ms <= LONGEST_MS and chunk.audio == 3 for chunk in chunks)

@@ -22,6 +22,8 @@ from otokura.transcribe.recogniser import Decoded, longest_text
 _BATCH, _BATCH_GPU = 4, 16
 _FRAMES = 3000
 """Mel frames of 30 s."""
+_CHUNK_MS = 30_000
+"""Whatever a chunk holds, it is made so long."""
 _HOP = 160
 """Samples from one frame to the next."""
 
@@ -48,8 +50,7 @@ class OriginalWhisper:
         if self._compute_type not in ("float16", "float32"):
             raise RuntimeError("openai-whisper computes in float16 or float32")
         self._options = options
-        chunk_ms = _FRAMES * 10
-        self.batching = Batching(chunk_ms * (_BATCH_GPU if gpu else _BATCH), chunk_ms, parallel=1)
+        self.batching = Batching(_CHUNK_MS * (_BATCH_GPU if gpu else _BATCH), _CHUNK_MS, parallel=1)
         self._model = self._whisper.load_model(options.model, device="cuda" if gpu else "cpu")
         heads = self._whisper._ALIGNMENT_HEADS.get(Path(options.model).stem)  # noqa: SLF001 - it has no other name
         if heads is not None:
