@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import servers
 from asterisk_server import Asterisk
@@ -102,12 +103,17 @@ async def test_the_dialplan_of_our_page_records_a_call_between_two(
     outcome = await sealed(ingest, client, external_id)
     assert f'ChanSpy,"{external_id},uqSE"' in asterisk.log(), "the unique id of the channel that is heard"
     assert outcome.manifest.purposes == ["quality"]
-    heard = outcome.samples[:, 0].astype(float)
-    played = decode_mulaw(CODES)[8000:12000].astype(float)
-    products = np.correlate(heard, played, "valid")
-    at = products.argmax()
-    likeness = products[at] / np.linalg.norm(played) / np.linalg.norm(heard[at : at + len(played)])
-    assert likeness > 0.95
+    places = whole_pieces(outcome.samples[:, 0])
+    assert places == sorted(places)
+    assert len(places) > 75, "Asterisk leaves pieces out where it is late itself; most of a hundred come through"
+
+
+def whole_pieces(heard: NDArray[np.int16]) -> list[int]:
+    """Where each piece of 20 ms of what was played is heard sample for sample, without those that are not."""
+    played = decode_mulaw(CODES)
+    pieces = [played[at : at + 160].tobytes() for at in range(0, len(played), 160)]
+    found = [heard.tobytes().find(piece) for piece in pieces]
+    return [at for at in found if at >= 0]
 
 
 async def test_a_wrong_key_is_told_to_asterisk(
