@@ -21,7 +21,6 @@ from otokura.access.feeds.models import FeedRecord
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
-from otokura.access.policy.cedar import PolicyEngine
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
@@ -34,6 +33,7 @@ from otokura.shared.ids import uuid7
 from otokura.shared.kafka import Producer
 from otokura.shared.keys import LocalKeyProvider, create_keyring
 from otokura.shared.objects import ObjectStore
+from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer
 

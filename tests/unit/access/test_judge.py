@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 
 from otokura.access.identity.subject import Reader
-from otokura.access.policy.cedar import CallFacts, PolicyAction, PolicyEngine, ReaderFacts
 from otokura.access.policy.denial import Denial
 from otokura.access.reads.service import judge
 from otokura.shared.address import Reason, ResolvedAddress
 from otokura.shared.errors import Forbidden, NotFound
 from otokura.shared.events import Role
+from otokura.shared.policy.engine import PolicyEngine
+from otokura.shared.policy.facts import CallFacts, PolicyAction, ReaderFacts
 
 ENGINE = PolicyEngine()
 TENANT = UUID(int=1)

@@ -11,21 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otokura.access.errors import PolicyInvalid
 from otokura.access.identity.subject import Reader
-from otokura.access.policy.cedar import (
-    POLICY_DIR,
+from otokura.access.reads.service import judge
+from otokura.shared.address import Reason, ResolvedAddress
+from otokura.shared.events import Role
+from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine, PolicyInvalid
+from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     PolicyAction,
-    PolicyEngine,
     ReaderFacts,
     SystemFacts,
     TenantFacts,
 )
-from otokura.access.reads.service import judge
-from otokura.shared.address import Reason, ResolvedAddress
-from otokura.shared.events import Role
 
 ENGINE = PolicyEngine()
 TENANT, OTHER = UUID(int=1), UUID(int=2)
@@ -211,8 +209,29 @@ def write_policies(folder: Path, text: str) -> Path:
     return folder
 
 
+EVERYTHING = '@id("all") permit (principal, action, resource);'
+
+
+def test_a_policy_that_permits_everything_is_warned_of(tmp_path: Path) -> None:
+    engine = PolicyEngine(write_policies(tmp_path, EVERYTHING))
+    assert engine.warnings == ['The policy "all" permits everything to everybody.']
+    narrower = '@id("some") permit (principal, action, resource) when { resource is Otokura::Call };'
+    assert PolicyEngine(write_policies(tmp_path, narrower)).warnings == []
+    assert ENGINE.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("permit (principal, action, resource);", "no name"), (EVERYTHING + EVERYTHING, 'called "all"')],
+)
+def test_every_policy_has_a_name_of_its_own(tmp_path: Path, text: str, what: str) -> None:
+    """By which an entry says what let somebody in."""
+    with pytest.raises(PolicyInvalid, match=what):
+        PolicyEngine(write_policies(tmp_path, text))
+
+
 def test_policies_that_do_not_conform_to_the_schema_are_refused(tmp_path: Path) -> None:
-    typo = 'permit (principal, action == Otokura::Action::"lisen", resource);'
+    typo = '@id("typo") permit (principal, action == Otokura::Action::"lisen", resource);'
     with pytest.raises(PolicyInvalid, match="schema"):
         PolicyEngine(write_policies(tmp_path, typo))
 
@@ -230,7 +249,7 @@ def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
 
 def test_a_policy_that_cannot_be_evaluated_is_a_denial(tmp_path: Path) -> None:
     text = """
-        permit (principal, action, resource);
+        @id("all") permit (principal, action, resource);
         @id("broken") forbid (principal, action == Otokura::Action::"manage-tenants", resource)
         when { 9223372036854775807 + 1 == 0 };
     """
@@ -240,6 +259,6 @@ def test_a_policy_that_cannot_be_evaluated_is_a_denial(tmp_path: Path) -> None:
 
 
 def test_other_policies_have_another_version(tmp_path: Path) -> None:
-    changed = PolicyEngine(write_policies(tmp_path, "permit (principal, action, resource);"))
+    changed = PolicyEngine(write_policies(tmp_path, EVERYTHING))
     assert changed.version != ENGINE.version
     assert PolicyEngine().version == ENGINE.version

@@ -21,6 +21,7 @@ def test_every_command_is_there() -> None:
         "demo",
         "dlq",
         "kafka",
+        "policy",
         "schemas",
         "token",
         "transcribe",
@@ -30,7 +31,14 @@ def test_every_command_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["token", "supervisor"], ["dlq", "list"], ["verify"], ["transcribe", "again"]]
+    "command",
+    [
+        ["token", "supervisor"],
+        ["dlq", "list"],
+        ["verify"],
+        ["transcribe", "again"],
+        ["policy", "replay", "--since", "2026-04-01"],
+    ],
 )
 def test_without_a_running_otokura_a_command_says_how_to_start_one(
     command: list[str], tmp_path: Path

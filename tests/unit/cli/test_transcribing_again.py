@@ -93,5 +93,5 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> list[t
         api._client = httpx.Client(base_url=api.url, transport=httpx.MockTransport(respond))
         return api
 
-    monkeypatch.setattr(command, "_access", access)
+    monkeypatch.setattr(command, "access_as", access)
     return asked

@@ -5,32 +5,23 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import httpx
 import typer
 
-from otokura.cli.api.auth import ClientToken
-from otokura.cli.api.http import Api, ApiError
-from otokura.cli.target import DEFAULT_FOLDER, DataFolder, running_target
+from otokura.cli.api.asking import AccessUrl, ClientSecret, access_as, asked, moment
+from otokura.cli.api.http import Api
+from otokura.cli.target import DEFAULT_FOLDER, DataFolder
 
-T = TypeVar("T")
 app = typer.Typer(help="Have recordings transcribed again.", no_args_is_help=True)
 
 _LOOK_SECONDS = 2.0
-_AccessUrl = Annotated[
-    str | None, typer.Option("--url", help="The address of access; the local one if not given.")
-]
 _ClientId = Annotated[
     str | None,
     typer.Option(
         envvar="OTOKURA_CLIENT_ID", help="An administrator or operator; the local administrator if not given."
     ),
 ]
-_ClientSecret = Annotated[str | None, typer.Option(envvar="OTOKURA_CLIENT_SECRET", help="Their secret.")]
 _Wait = Annotated[bool, typer.Option("--wait", help="Wait until nothing is queued or running any more.")]
 
 
@@ -54,9 +45,9 @@ def again(  # noqa: PLR0913 - one argument for each option
     ] = "Asked for on the command line",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the calls.")] = False,
     wait: _Wait = False,
-    url: _AccessUrl = None,
+    url: AccessUrl = None,
     client_id: _ClientId = None,
-    client_secret: _ClientSecret = None,
+    client_secret: ClientSecret = None,
     data: DataFolder = DEFAULT_FOLDER,
 ) -> None:
     """Have recordings transcribed again, behind all fresh ones. Earlier versions stay.
@@ -65,20 +56,20 @@ def again(  # noqa: PLR0913 - one argument for each option
     """
     selection = {
         "model": model,
-        "since": _moment("--since", since),
-        "until": _moment("--until", until),
+        "since": moment("--since", since),
+        "until": moment("--until", until),
         "tenant_id": tenant,
         "call_id": call,
     }
     body = {name: value for name, value in selection.items() if value is not None}
-    with _access(url, client_id, client_secret, data) as api:
+    with access_as("admin", url, client_id, client_secret, data) as api:
         if dry_run:
-            counted = _asked(lambda: api.json("POST", "/v1/transcriptions/preview", json=body))
+            counted = asked(lambda: api.json("POST", "/v1/transcriptions/preview", json=body))
             typer.echo(f"{counted['calls']} calls would be transcribed again.")
             return
         # One key for all attempts of this command: it is asked for once, whatever happens on the way.
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        made = _asked(
+        made = asked(
             lambda: api.json("POST", "/v1/transcriptions", json={**body, "reason": reason}, headers=key)
         )
         typer.echo(f"{made['matching']} calls are to be transcribed again: request {made['id']}.")
@@ -94,17 +85,17 @@ def progress(
     *,
     wait: _Wait = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer.")] = False,
-    url: _AccessUrl = None,
+    url: AccessUrl = None,
     client_id: _ClientId = None,
-    client_secret: _ClientSecret = None,
+    client_secret: ClientSecret = None,
     data: DataFolder = DEFAULT_FOLDER,
 ) -> None:
     """Say how far a request has come."""
-    with _access(url, client_id, client_secret, data) as api:
+    with access_as("admin", url, client_id, client_secret, data) as api:
         if wait:
             _follow(api, str(request))
             return
-        found = _asked(lambda: api.json("GET", f"/v1/transcriptions/{request}"))
+        found = asked(lambda: api.json("GET", f"/v1/transcriptions/{request}"))
         typer.echo(json.dumps(found) if as_json else describe(found))
 
 
@@ -113,20 +104,20 @@ def list_requests(
     *,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print a request a line, whole.")] = False,
-    url: _AccessUrl = None,
+    url: AccessUrl = None,
     client_id: _ClientId = None,
-    client_secret: _ClientSecret = None,
+    client_secret: ClientSecret = None,
     data: DataFolder = DEFAULT_FOLDER,
 ) -> None:
     """List what was asked for, newest first, and how far it has come."""
-    with _access(url, client_id, client_secret, data) as api:
-        found = _asked(lambda: api.json("GET", f"/v1/transcriptions?limit={limit}"))
+    with access_as("admin", url, client_id, client_secret, data) as api:
+        found = asked(lambda: api.json("GET", f"/v1/transcriptions?limit={limit}"))
     for request in found["items"]:
         if as_json:
             typer.echo(json.dumps(request))
         else:
-            asked = f"{request['id']}  {request['requested_at'][:16]}  {request['matching']} calls"
-            typer.echo(f"{asked}  {request['reason']}: {describe(request)}")
+            told = f"{request['id']}  {request['requested_at'][:16]}  {request['matching']} calls"
+            typer.echo(f"{told}  {request['reason']}: {describe(request)}")
 
 
 def describe(request: dict[str, Any]) -> str:
@@ -143,7 +134,7 @@ def describe(request: dict[str, Any]) -> str:
 def _follow(api: Api, request: str) -> None:
     last = ""
     while True:
-        found = _asked(lambda: api.json("GET", f"/v1/transcriptions/{request}"))
+        found = asked(lambda: api.json("GET", f"/v1/transcriptions/{request}"))
         if (said := describe(found)) != last:
             typer.echo(said)
             last = said
@@ -151,36 +142,3 @@ def _follow(api: Api, request: str) -> None:
         if told is not None and not told["queued"] and not told["running"]:
             raise typer.Exit(1 if told["failed"] else 0)
         time.sleep(_LOOK_SECONDS)
-
-
-def _moment(option: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option}: {text} is no date or time such as 2026-04-01T09:00+09:00"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-
-
-def _access(url: str | None, client_id: str | None, client_secret: str | None, data: Path) -> Api:
-    """Access, as who is named, else as the local tenant's administrator."""
-    if (client_id is None) != (client_secret is None):
-        raise typer.BadParameter("give --client-id and --client-secret, or neither")
-    if url is not None and client_id is not None and client_secret is not None:
-        return Api(url, auth=ClientToken(url, client_id, client_secret))
-    target = running_target(data)
-    address = url or target.stack.urls["access"]
-    if client_id is not None and client_secret is not None:
-        return Api(address, auth=ClientToken(address, client_id, client_secret))
-    return target.credentials.api("admin", address)
-
-
-def _asked(ask: Callable[[], T]) -> T:
-    try:
-        return ask()
-    except (ApiError, httpx.TransportError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None

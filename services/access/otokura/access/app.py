@@ -22,7 +22,6 @@ from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.live import api as live
 from otokura.access.policy import api as policy
-from otokura.access.policy.cedar import POLICY_DIR, PolicyEngine
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
@@ -47,6 +46,7 @@ from otokura.shared.live_hub import Hub
 from otokura.shared.live_listening import PartialsListener
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
+from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
@@ -77,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
+    for warning in app.state.policies.warnings:
+        log.warning("a policy is wide open", warning=warning)
     app.state.refusal_throttle = RefusalThrottle()
     return app
 

@@ -5,12 +5,6 @@ from __future__ import annotations
 from otokura.shared.errors import Conflict, Forbidden, OtokuraError, Unprocessable
 
 
-class PolicyInvalid(OtokuraError):  # noqa: N818 - named like its siblings, after what is wrong
-    """The policy files cannot be used. The service does not start with them."""
-
-    code, title = "policy-invalid", "Policies cannot be used"
-
-
 class PreconditionRequired(OtokuraError):  # noqa: N818
     """A change needs an If-Match, so that nobody overwrites what they have not seen (RFC 6585 §3)."""
 

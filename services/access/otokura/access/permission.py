@@ -10,12 +10,13 @@ from fastapi import Depends
 
 from otokura.access.identity import repository
 from otokura.access.identity.subject import Reader, reader_from
-from otokura.access.policy.cedar import PolicyAction, Resource, SystemFacts, TenantFacts
 from otokura.access.policy.denial import Denial, denied
 from otokura.access.state import AccessState, State
 from otokura.shared.address import ClientAddress, ResolvedAddress
 from otokura.shared.audit import Action, AuditDraft
 from otokura.shared.authentication import Authenticated
+from otokura.shared.policy.facts import PolicyAction, Resource, SystemFacts, TenantFacts
+from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -42,14 +43,29 @@ def entry(action: Action, reader: Reader, detail: dict[str, Any], call_id: UUID 
 
 
 async def record_denial(
-    state: AccessState, reader: Reader, action: PolicyAction, denial: Denial, call_id: UUID | None = None
+    state: AccessState,
+    reader: Reader,
+    denial: Denial,
+    action: PolicyAction,
+    question: Question | None = None,
+    call_id: UUID | None = None,
 ) -> None:
     """Writes a denial down.
+
+    Args:
+        state: the service's.
+        reader: who was denied.
+        denial: what they are told.
+        action: what they asked for.
+        question: what the policies were asked; none when there was nothing to ask about.
+        call_id: the call that they named.
 
     Raises:
         Unavailable: it could not be written.
     """
-    detail = {"action": action.value, "why": list(denial.why)}
+    detail: dict[str, Any] = {"action": action.value, "why": list(denial.why)}
+    if question is not None:
+        detail |= {"question": question.described(), "policy_version": state.policies.version}
     await state.audit.write(entry(Action.READ_DENIED, reader, detail, call_id))
 
 
@@ -63,13 +79,15 @@ def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
         reader = await identify(state, token, place)
         resource = _resource(action, reader)
         if resource is None:
-            denial = denied(("no-tenant",))
+            denial, question = denied(("no-tenant",)), None
         else:
-            decision = state.policies.decide(reader.facts, action, resource, reader.circumstances())
+            asked = reader.circumstances()
+            decision = state.policies.decide(reader.facts, action, resource, asked)
             if decision.allowed:
                 return reader
             denial = denied(decision.policies)
-        await record_denial(state, reader, action, denial)
+            question = Question.of(reader.facts, action, resource, asked)
+        await record_denial(state, reader, denial, action, question)
         raise denial.error
 
     return check

@@ -10,7 +10,6 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
-from otokura.access.policy.cedar import PolicyEngine
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.shared.audit import AuditWriter
@@ -18,6 +17,7 @@ from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
 from otokura.shared.live_hub import Hub
 from otokura.shared.objects import ObjectStore
+from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer
 

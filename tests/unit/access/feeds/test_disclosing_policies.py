@@ -9,17 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from otokura.access.policy.cedar import (
-    POLICY_DIR,
+from otokura.shared.events import Role
+from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine
+from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     FeedFacts,
     PolicyAction,
-    PolicyEngine,
     ReaderFacts,
     TenantFacts,
 )
-from otokura.shared.events import Role
 
 ENGINE = PolicyEngine()
 TENANT, OTHER = UUID(int=1), UUID(int=2)

@@ -14,7 +14,6 @@ from otokura.access.feeds.provisioning import check_guarded
 from otokura.access.feeds.views import FeedBody, FeedChange, FeedList, FeedView, Redaction
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import FeedManager, record_denial, tenant_of
-from otokura.access.policy.cedar import PolicyAction, TenantFacts
 from otokura.access.policy.denial import denied
 from otokura.access.state import AccessState, State
 from otokura.shared.errors import (
@@ -27,6 +26,8 @@ from otokura.shared.errors import (
     Unprocessable,
 )
 from otokura.shared.idempotency import Created, Idempotency
+from otokura.shared.policy.facts import PolicyAction, TenantFacts
+from otokura.shared.policy.questions import Question
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
@@ -116,8 +117,9 @@ async def _check_raw(state: AccessState, admin: Reader, redaction: Redaction | N
     if redaction is not Redaction.RAW:
         return
     action, resource = PolicyAction.MANAGE_RAW_FEEDS, TenantFacts(tenant_of(admin))
-    decision = state.policies.decide(admin.facts, action, resource, admin.circumstances())
+    asked = admin.circumstances()
+    decision = state.policies.decide(admin.facts, action, resource, asked)
     if not decision.allowed:
         denial = denied(decision.policies)
-        await record_denial(state, admin, action, denial)
+        await record_denial(state, admin, denial, action, Question.of(admin.facts, action, resource, asked))
         raise denial.error

@@ -22,7 +22,6 @@ from otokura.access.feeds.models import JobKind, JobState
 from otokura.access.feeds.opening import Opened, draft, open_disclosure
 from otokura.access.feeds.partials import partial_of
 from otokura.access.feeds.queue import Job
-from otokura.access.policy.cedar import Circumstances, PolicyAction
 from otokura.access.policy.denial import NO_POLICY
 from otokura.access.reads.stored import stored_transcript
 from otokura.access.state import AccessState
@@ -30,6 +29,8 @@ from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.events import CallErased, TranscriptCompleted, TranscriptPartial
 from otokura.shared.feeds import FeedTranscriptCompleted, FeedTranscriptPartial
+from otokura.shared.policy.facts import Circumstances, PolicyAction
+from otokura.shared.policy.questions import Question
 from otokura.shared.producer import Producer
 from otokura.shared.redacted import redacted
 
@@ -54,7 +55,7 @@ class Permitted:
 
     facts: Facts
     job: Job
-    action: PolicyAction
+    question: Question
     policies: tuple[str, ...]
 
 
@@ -100,10 +101,12 @@ class Disclosures:
         action = PolicyAction.DISCLOSE if facts.feed.redacted else PolicyAction.DISCLOSE_RAW
         asked = Circumstances(None, (), facts.feed.purpose, live=live)
         decision = self._state.policies.decide(facts.feed, action, call, asked)
+        question = Question.of(facts.feed, action, call, asked)
         if decision.allowed:
-            return Permitted(facts, job, action, decision.policies)
+            return Permitted(facts, job, question, decision.policies)
         why = list(decision.policies) or [NO_POLICY]
-        entry = draft(Action.DISCLOSURE_DENIED, facts, job, {"action": action.value, "why": why})
+        detail = {"action": action.value, "why": why, "question": question.described()}
+        entry = draft(Action.DISCLOSURE_DENIED, facts, job, detail)
         # Written down with the transcript, not again for each piece of live text before it.
         return Outcome(JobState.WITHHELD, job.version, ", ".join(why), None if live else entry)
 
@@ -162,7 +165,7 @@ class Disclosures:
         return Outcome(JobState.DONE, job.version, entry=entry)
 
     async def _open(self, may: Permitted, **about: int) -> Opened:
-        return await open_disclosure(self._state, may.facts, may.job, may.action, may.policies, **about)
+        return await open_disclosure(self._state, may.facts, may.job, may.question, may.policies, **about)
 
     async def _send(
         self, opened: Opened, records: Sequence[Record], live_entry_id: UUID | None = None

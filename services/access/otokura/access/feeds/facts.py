@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.access.policy.cedar import CallFacts, FeedFacts
 from otokura.access.reads.repository import CALL_COLUMNS, CALL_TABLES
 from otokura.access.reads.views import facts_of
 from otokura.shared.database import Database
 from otokura.shared.feeds import FeedField, topic_of
+from otokura.shared.policy.facts import CallFacts, FeedFacts
 
 _FACTS = text(f"""
     SELECT f.id AS feed_id, f.tenant_id AS feed_tenant_id, f.name AS feed_name, f.purpose AS feed_purpose,

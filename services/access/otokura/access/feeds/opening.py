@@ -9,12 +9,12 @@ from uuid import UUID
 
 from otokura.access.feeds.facts import Facts
 from otokura.access.feeds.queue import Job
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.state import AccessState
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.feeds import Disclosed
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
+from otokura.shared.policy.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ async def open_disclosure(
     state: AccessState,
     facts: Facts,
     job: Job,
-    action: PolicyAction,
+    question: Question,
     policies: Sequence[str],
     **about: Any,
 ) -> Opened:
@@ -75,15 +75,16 @@ async def open_disclosure(
         state: the service's.
         facts: the feed and the call, as they were decided about.
         job: what is to be published.
-        action: what was permitted.
-        policies: by which policies.
+        question: what the policies permitted.
+        policies: which of them.
         about: what exactly is disclosed.
 
     Raises:
         Unavailable: the entry was not acknowledged. Nothing is disclosed.
     """
     detail = {
-        "action": action.value,
+        "action": question.action.value,
+        "question": question.described(),
         "kind": job.kind.value,
         "topic": facts.topic,
         "fields": sorted(facts.feed.fields),

@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from otokura.access.policy.cedar import Circumstances, ReaderFacts
 from otokura.access.policy.zones import Zone, zones_holding
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.errors import Unauthenticated
 from otokura.shared.events import Role
+from otokura.shared.policy.facts import Circumstances, ReaderFacts
 from otokura.shared.tokens import Principal
 
 SUBJECT_COLUMNS = """

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Header, Response
 
 from otokura.access.errors import NotReady
 from otokura.access.live.stream import LiveDelivery, LiveText, position_of
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import gate
 from otokura.access.reads.asking import Asking
 from otokura.access.reads.views import View
 from otokura.access.state import State
 from otokura.shared.errors import Forbidden, IntegrityError, NotFound, Unauthenticated, Unavailable
+from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/calls", tags=["reads"])

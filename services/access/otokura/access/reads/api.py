@@ -11,7 +11,6 @@ from pydantic import AwareDatetime
 
 from otokura.access.errors import NotAcceptable, NotReady
 from otokura.access.permission import Searcher, entry
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import content, gate, repository
 from otokura.access.reads.asking import Asking
 from otokura.access.reads.delivery import Delivery
@@ -35,6 +34,7 @@ from otokura.shared.errors import (
     Unavailable,
 )
 from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/calls", tags=["reads"])

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import gate
 from otokura.shared.address import ClientAddress, ResolvedAddress
 from otokura.shared.authentication import Authenticated
+from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.tokens import Principal
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
@@ -17,6 +16,7 @@ from otokura.access.reads.vcon import Source
 from otokura.access.reads.views import View
 from otokura.access.state import AccessState
 from otokura.shared.manifest import Manifest
+from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.ranges import ByteRange, parse_range
 from otokura.shared.redacted import redacted
 from otokura.shared.sealed_objects import open_recording

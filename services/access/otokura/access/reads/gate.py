@@ -16,7 +16,6 @@ from uuid import UUID
 from otokura.access.errors import NotReady
 from otokura.access.identity.subject import Reader, is_over, reader_from
 from otokura.access.permission import entry, record_denial
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import repository
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.service import judge
@@ -28,6 +27,8 @@ from otokura.shared.errors import IntegrityError, Unavailable
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
 from otokura.shared.manifest import Manifest
+from otokura.shared.policy.facts import PolicyAction
+from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -51,6 +52,7 @@ class Permit:
     request: Request
     reader: Reader
     row: Mapping[str, Any]
+    question: Question
     policies: tuple[str, ...]
 
 
@@ -151,13 +153,13 @@ async def permit(state: AccessState, request: Request) -> Permit:
     call = facts_of(row) if row is not None and known else None
     asked = reader.circumstances(request.purpose, request.reason)
     denial = judge(state.policies.decide, reader, call, request.action, asked)
+    question = Question.of(reader.facts, request.action, call, asked) if call is not None else None
     if denial is not None:
-        await record_denial(state, reader, request.action, denial, request.call_id)
+        await record_denial(state, reader, denial, request.action, question, request.call_id)
         raise denial.error
-    if row is None or call is None:
+    if row is None or question is None:
         raise AssertionError("judge lets nobody have a call that is not there")
-    policies = state.policies.decide(reader.facts, request.action, call, asked).policies
-    return Permit(request, reader, row, policies)
+    return Permit(request, reader, row, question, state.policies.judge(question).policies)
 
 
 def require_manifest(permit: Permit) -> Manifest:
@@ -216,6 +218,7 @@ async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
         "reason": request.reason,
         "external_id": permit.row["external_id"],
         "manifest_sha256": permit.row["manifest_sha256"],
+        "question": permit.question.described(),
         "policies": list(permit.policies),
         "policy_version": state.policies.version,
         **about,

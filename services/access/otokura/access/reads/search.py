@@ -9,12 +9,12 @@ from uuid import UUID
 
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import entry, tenant_of
-from otokura.access.policy.cedar import PolicyAction
 from otokura.access.reads import repository
 from otokura.access.reads.repository import CallFilter, scope_of
 from otokura.access.reads.views import CallCursor, CallView, facts_of
 from otokura.access.state import AccessState
 from otokura.shared.audit_entries import Action
+from otokura.shared.policy.facts import PolicyAction
 
 
 @dataclass(frozen=True, slots=True)

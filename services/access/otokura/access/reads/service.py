@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from otokura.access.identity.subject import Reader
-from otokura.access.policy.cedar import (
+from otokura.access.policy.denial import Denial, absent, denied
+from otokura.shared.policy.engine import Decision
+from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
-    Decision,
     PolicyAction,
     ReaderFacts,
     Resource,
     TenantFacts,
 )
-from otokura.access.policy.denial import Denial, absent, denied
 
 _REDACTED_FORM = {
     PolicyAction.LISTEN: PolicyAction.LISTEN_REDACTED,

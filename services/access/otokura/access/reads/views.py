@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from otokura.access.policy.cedar import CallFacts
 from otokura.shared.events import Channel, Direction, Notice, Sha256Hex
 from otokura.shared.pagination import Cursor
+from otokura.shared.policy.facts import CallFacts
 
 
 class CallState(StrEnum):

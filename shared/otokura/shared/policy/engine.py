@@ -8,110 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 import cedarpy
 
-from otokura.access.errors import PolicyInvalid
-from otokura.shared.address import Address
-from otokura.shared.events import Role
+from otokura.shared.errors import OtokuraError
+from otokura.shared.policy.facts import (
+    READINGS,
+    CallFacts,
+    Circumstances,
+    FeedFacts,
+    PolicyAction,
+    Resource,
+    Subject,
+    SystemFacts,
+    TenantFacts,
+)
+from otokura.shared.policy.questions import Question
 
-POLICY_DIR = Path(__file__).parent.parent / "policies"
+POLICY_DIR = Path(__file__).parent / "files"
 SCHEMA_FILE = "schema.cedarschema"
 _REMEMBERED_DECISIONS = 8192
 
 
-class PolicyAction(StrEnum):
-    """What can be asked for; the actions of the schema."""
+class PolicyInvalid(OtokuraError):  # noqa: N818 - named like its siblings, after what is wrong
+    """The policy files cannot be used. The service does not start with them."""
 
-    SEARCH = "search"
-    VIEW = "view"
-    LISTEN = "listen"
-    LISTEN_REDACTED = "listen-redacted"
-    READ_TRANSCRIPT = "read-transcript"
-    READ_REDACTED = "read-redacted"
-    DISCLOSE = "disclose"
-    DISCLOSE_RAW = "disclose-raw"
-    CONFIGURE = "configure"
-    MANAGE_PRINCIPALS = "manage-principals"
-    MANAGE_FEEDS = "manage-feeds"
-    MANAGE_RAW_FEEDS = "manage-raw-feeds"
-    MANAGE_TENANTS = "manage-tenants"
-    TRANSCRIBE_AGAIN = "transcribe-again"
-
-
-_READINGS = {
-    PolicyAction.LISTEN,
-    PolicyAction.LISTEN_REDACTED,
-    PolicyAction.READ_TRANSCRIPT,
-    PolicyAction.READ_REDACTED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderFacts:
-    """What policies know of who asks."""
-
-    id: UUID
-    tenant_id: UUID | None
-    roles: frozenset[Role]
-    team: str | None
-    agent_ids: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedFacts:
-    """What policies know of a feed, to which something is disclosed."""
-
-    id: UUID
-    tenant_id: UUID
-    purpose: str
-    redacted: bool
-    fields: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What policies know of a call."""
-
-    id: UUID
-    tenant_id: UUID
-    agent_id: str | None
-    team: str | None
-    purposes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class TenantFacts:
-    """The tenant as a resource."""
-
-    id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class SystemFacts:
-    """The installation as a resource."""
-
-
-Subject = ReaderFacts | FeedFacts
-Resource = CallFacts | TenantFacts | SystemFacts
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """Where the request came from, and what it says it is for; for a feed, whether the call still goes on."""
-
-    address: Address | None
-    zones: tuple[str, ...]
-    purpose: str | None = None
-    reason: str | None = None
-    live: bool = False
+    code, title = "policy-invalid", "Policies cannot be used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +56,8 @@ class PolicyEngine:
         directory: holds `schema.cedarschema` and any number of `*.cedar` files.
 
     Raises:
-        PolicyInvalid: a file cannot be parsed, or a policy does not conform to the schema.
+        PolicyInvalid: a file cannot be parsed, a policy does not conform to the schema, or has no name of its
+            own: entries in the log say by which policies somebody was let in.
     """
 
     def __init__(self, directory: Path = POLICY_DIR) -> None:
@@ -144,8 +72,15 @@ class PolicyEngine:
         result = cedarpy.validate_policies(text, self._schema)
         if not result.validation_passed:
             raise PolicyInvalid(f"The policies in {directory} do not conform to the schema: {result.errors}")
+        policies = _policies(text)
+        self.names = _named(policies)
+        self.warnings = list(_warnings(policies))
         self.version = hashlib.sha256(f"{schema_text}\0{text}".encode()).hexdigest()
         self.decide = lru_cache(maxsize=_REMEMBERED_DECISIONS)(self._decide)
+
+    def judge(self, question: Question) -> Decision:
+        """The same, of a question as the log and tables of cases hold it."""
+        return self.decide(question.subject, question.action, question.resource, question.circumstances)
 
     def _decide(
         self, subject: Subject, action: PolicyAction, resource: Resource, circumstances: Circumstances
@@ -177,6 +112,32 @@ def _read(directory: Path) -> dict[str, str]:
         return {path.name: path.read_text(encoding="utf-8") for path in files}
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyInvalid(f"The policies in {directory} cannot be read: {error}") from error
+
+
+def _policies(text: str) -> list[dict[str, Any]]:
+    """Every policy as Cedar's JSON."""
+    static: dict[str, dict[str, Any]] = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    return list(static.values())
+
+
+def _named(policies: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    names: set[str] = set()
+    for policy in policies:
+        name = policy.get("annotations", {}).get("id")
+        if not name:
+            raise PolicyInvalid('A policy has no name: write @id("…") before it.')
+        if name in names:
+            raise PolicyInvalid(f'Two policies are called "{name}".')
+        names.add(name)
+    return frozenset(names)
+
+
+def _warnings(policies: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Policies that permit everything to everybody: seldom meant, though others may still forbid."""
+    for policy in policies:
+        anybody = all(policy[part]["op"] == "All" for part in ("principal", "action", "resource"))
+        if policy["effect"] == "permit" and anybody and not policy["conditions"]:
+            yield f'The policy "{policy["annotations"]["id"]}" permits everything to everybody.'
 
 
 def _uid(kind: str, name: str) -> dict[str, str]:
@@ -231,7 +192,7 @@ def _context(action: PolicyAction, circumstances: Circumstances) -> dict[str, An
     context: dict[str, Any] = {"zones": list(circumstances.zones)}
     if circumstances.address is not None:
         context["address"] = {"__extn": {"fn": "ip", "arg": str(circumstances.address)}}
-    if action in _READINGS:
+    if action in READINGS:
         context["purpose"] = circumstances.purpose or ""
         if circumstances.reason:
             context["reason"] = circumstances.reason

@@ -1,0 +1,1 @@
+"""`otokura policy`: what policies would say, without the service."""

@@ -1,0 +1,1 @@
+"""Whether somebody may do something: `facts` are what is asked, `engine` answers by `files`."""
