@@ -38,6 +38,7 @@ class Action(StrEnum):
     SECRET_CHANGED = "secret.changed"  # noqa: S105 - the name of an action
     LIMITS_CHANGED = "limits.changed"
     ZONE_CREATED = "zone.created"
+    ZONE_CHANGED = "zone.changed"
     ZONE_DELETED = "zone.deleted"
     SETTINGS_CHANGED = "settings.changed"
     CALL_SETTLED = "call.settled"

@@ -183,6 +183,58 @@ def test_a_zone_that_is_over_lets_nobody_in(access: Access, tenant: Tenant) -> N
         assert away.get("/v1/calls").status_code == 403
 
 
+def test_a_zone_is_changed_as_it_was_read_and_holds_at_once(access: Access, tenant: Tenant) -> None:
+    supervisor, wider = tenant.person("supervisor"), {"networks": ["198.51.100.0/24", "203.0.113.0/24"]}
+    with access.client(tenant.admin) as admin, access.client(supervisor.token, address=ELSEWHERE) as away:
+        [office] = admin.get("/v1/zones").json()["items"]
+        path = f"/v1/zones/{office['id']}"
+        match = {"If-Match": admin.get(path).headers["ETag"]}
+        assert admin.put(path, json=wider).status_code == 428
+        changed = admin.put(path, json=wider, headers=match)
+        assert (changed.status_code, changed.json()["networks"]) == (200, wider["networks"])
+        assert (changed.json()["name"], changed.headers["ETag"]) == ("office", '"2"')
+        assert admin.put(path, json=wider, headers=match).status_code == 412
+        assert away.get("/v1/calls").status_code == 200
+        over = {**wider, "valid_until": "2020-01-01T00:00:00Z"}
+        match = {"If-Match": changed.headers["ETag"]}
+        assert admin.put(path, json=over, headers=match, params={"confirm": True}).status_code == 200
+        assert away.get("/v1/calls").status_code == 403
+        assert admin.get(f"/v1/zones/{uuid4()}").status_code == 404
+    entries = access.audit.entries(action="zone.changed", tenant_id=str(tenant.id))
+    assert [entry["detail"]["zone"]["before"]["networks"] for entry in entries] == [
+        office["networks"],
+        wider["networks"],
+    ]
+
+
+def test_who_would_put_themselves_outside_every_zone_says_that_they_mean_it(
+    access: Access, tenant: Tenant
+) -> None:
+    narrow = {"networks": ["198.51.100.0/24"]}
+    with access.client(tenant.admin) as admin:
+        [office] = admin.get("/v1/zones").json()["items"]
+        path = f"/v1/zones/{office['id']}"
+        match = {"If-Match": admin.get(path).headers["ETag"]}
+        for refused in (admin.delete(path), admin.put(path, json=narrow, headers=match)):
+            assert (refused.status_code, refused.json()["type"]) == (
+                409,
+                "urn:otokura:problem:would-lock-you-out",
+            )
+            assert OFFICE in refused.json()["detail"]
+        assert admin.get(path).json()["networks"] == office["networks"]
+        # With another zone that holds them nothing is asked.
+        home = {"name": "home", "networks": [f"{OFFICE}/32"]}
+        other = admin.post("/v1/zones", json=home, headers=once()).json()
+        assert admin.delete(path).status_code == 204
+        last = f"/v1/zones/{other['id']}"
+        assert admin.delete(last).status_code == 409
+        assert admin.delete(last, params={"confirm": True}).status_code == 204
+    # From elsewhere there is nothing to lose.
+    with access.client(tenant.admin, address=ELSEWHERE) as admin:
+        made = admin.post("/v1/zones", json=home, headers=once()).json()
+        assert admin.delete(f"/v1/zones/{made['id']}").status_code == 204
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -5,6 +5,12 @@ from __future__ import annotations
 from otokura.shared.errors import Conflict, Forbidden, OtokuraError, Unprocessable
 
 
+class WouldLockYouOut(Conflict):
+    """Nobody could read from where the administrator is: perhaps they did not mean it."""
+
+    code, title = "would-lock-you-out", "You would be outside every zone"
+
+
 class PreconditionRequired(OtokuraError):  # noqa: N818
     """A change needs an If-Match, so that nobody overwrites what they have not seen (RFC 6585 §3)."""
 

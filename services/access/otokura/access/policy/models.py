@@ -24,4 +24,5 @@ class ZoneRecord(Table, table=True):
     networks: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     valid_from: datetime | None = moment(nullable=True)
     valid_until: datetime | None = moment(nullable=True)
+    version: int = 1
     created_at: datetime = moment()

@@ -19,10 +19,12 @@ async def zones(session: AsyncSession, tenant_id: UUID) -> Sequence[ZoneRecord]:
     return (await session.exec(statement)).all()
 
 
-async def zone(session: AsyncSession, tenant_id: UUID, zone_id: UUID) -> ZoneRecord | None:
-    """A zone of a tenant."""
+async def zone(
+    session: AsyncSession, tenant_id: UUID, zone_id: UUID, *, lock: bool = False
+) -> ZoneRecord | None:
+    """A zone of a tenant; locked, nobody else changes it until the end."""
     statement = select(ZoneRecord).where(ZoneRecord.id == zone_id, ZoneRecord.tenant_id == tenant_id)
-    return (await session.exec(statement.with_for_update())).one_or_none()
+    return (await session.exec(statement.with_for_update() if lock else statement)).one_or_none()
 
 
 async def room_for(session: AsyncSession, tenant_id: UUID, name: str) -> tuple[int, bool]:

@@ -11,16 +11,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from otokura.access.policy.zones import parse_network
 
 
-class ZoneBody(BaseModel):
-    """A named set of networks (CIDR, IPv4 or IPv6) from which recordings may be read, and when."""
+class ZoneChange(BaseModel):
+    """The networks of a zone (CIDR, IPv4 or IPv6), and when it is in force: always, without times."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "examples": [{"name": "office", "networks": ["203.0.113.0/28", "2001:db8:7::/48"]}]
-        },
+        json_schema_extra={"examples": [{"networks": ["203.0.113.0/28", "2001:db8:7::/48"]}]},
     )
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     networks: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=64)
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
@@ -35,6 +32,18 @@ class ZoneBody(BaseModel):
         if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
             raise ValueError("valid_until must be later than valid_from")
         return self
+
+
+class ZoneBody(ZoneChange):
+    """A named set of networks from which recordings may be read, and when."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"name": "office", "networks": ["203.0.113.0/28", "2001:db8:7::/48"]}]
+        },
+    )
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
 
 
 class ZoneView(BaseModel):

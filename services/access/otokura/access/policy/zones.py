@@ -44,6 +44,13 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def leaves_outside(
+    before: Iterable[Zone], after: Iterable[Zone], address: Address | None, now: datetime
+) -> bool:
+    """Whether a change puts an address that is in a zone outside all of them."""
+    return bool(zones_holding(before, address, now)) and not zones_holding(after, address, now)
+
+
 def zones_holding(zones: Iterable[Zone], address: Address | None, now: datetime) -> tuple[str, ...]:
     """The names of the zones that hold the address, sorted; none when the address is not known."""
     if address is None:
