@@ -1,0 +1,47 @@
+"""How often somebody may fail to log in: guessing is hopeless, and the owner is never locked out. Pure.
+
+Failures count where they come from. Networks from which this very person has logged in before have a budget
+of their own: whatever others do elsewhere, the owner gets in from where they usually are. All other networks
+share one budget for the account, so that a thousand addresses have no more tries than one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Address, ip_network
+
+from otokura.shared.address import Address
+
+WINDOW = timedelta(minutes=15)
+"""In which failures count."""
+HERE, ELSEWHERE = 5, 20
+"""Failures within a window: from one network; from all together that the person never came from."""
+KNOWN = timedelta(days=90)
+"""For how long a network is remembered after a log-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What went wrong within the window.
+
+    Attributes:
+        here: from this network.
+        unknown: from all networks that the person did not come from lately.
+        known: whether the person came from this one lately.
+    """
+
+    here: int
+    unknown: int
+    known: bool
+
+
+def may_try(failures: Failures) -> bool:
+    """Whether another try is looked at at all."""
+    return failures.here < HERE and (failures.known or failures.unknown < ELSEWHERE)
+
+
+def network_of(address: Address) -> str:
+    """What one customer of a provider has: an IPv4 address, or a /64 (RFC 6177)."""
+    bits = 32 if isinstance(address, IPv4Address) else 64
+    return str(ip_network((address, bits), strict=False))
