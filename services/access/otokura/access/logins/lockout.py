@@ -17,31 +17,41 @@ WINDOW = timedelta(minutes=15)
 """In which failures count."""
 HERE, ELSEWHERE = 5, 20
 """Failures within a window: from one network; from all together that the person never came from."""
+DAY = timedelta(days=1)
+ELSEWHERE_A_DAY = 100
+"""Failures within a day from networks that the person never came from: who has the password and guesses codes
+has one chance in thousands (NIST SP 800-63B-4 §3.2.2 permits a hundred)."""
 KNOWN = timedelta(days=90)
 """For how long a network is remembered after a log-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What went wrong within the window.
+    """What went wrong lately.
 
     Attributes:
-        here: from this network.
-        unknown: from all networks that the person did not come from lately.
+        here: within the window, from this network.
+        unknown: within the window, from all networks that the person did not come from lately.
         known: whether the person came from this one lately.
+        unknown_today: as `unknown`, within a day.
     """
 
     here: int
     unknown: int
     known: bool
+    unknown_today: int = 0
 
 
 def may_try(failures: Failures) -> bool:
     """Whether another try is looked at at all."""
-    return failures.here < HERE and (failures.known or failures.unknown < ELSEWHERE)
+    if failures.here >= HERE:
+        return False
+    return failures.known or (failures.unknown < ELSEWHERE and failures.unknown_today < ELSEWHERE_A_DAY)
 
 
-def network_of(address: Address) -> str:
+def network_of(address: Address | None) -> str:
     """What one customer of a provider has: an IPv4 address, or a /64 (RFC 6177)."""
+    if address is None:
+        return "unknown"
     bits = 32 if isinstance(address, IPv4Address) else 64
     return str(ip_network((address, bits), strict=False))
