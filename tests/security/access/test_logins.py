@@ -111,6 +111,26 @@ def test_who_guesses_from_elsewhere_does_not_lock_the_owner_out(access: Access, 
 
 
 @pytest.mark.guarantee("P4")
+def test_who_guesses_in_the_owners_own_network_does_not_lock_their_device_out(
+    access: Access, tenant: Tenant, hanako: Somebody
+) -> None:
+    device = hanako.session()["device"]
+    others = somebody(tenant).session()["device"]
+    for _ in range(MOST_HERE):
+        assert hanako.log_in(**WRONG).status_code == 401
+    assert hanako.log_in().status_code == 429
+    for forged in ("x" * 43, others):
+        assert hanako.log_in(device=forged).status_code == 429
+    again = hanako.log_in(device=device)
+    assert (again.status_code, again.json()["device"]) == (201, device)
+    for _ in range(MOST_HERE):
+        assert hanako.log_in(**WRONG, device=device).status_code == 401
+    assert hanako.log_in(device=device).status_code == 429
+    rows = access.query("SELECT t::text AS row FROM login_origins t")
+    assert not any(device in row.row for row in rows)
+
+
+@pytest.mark.guarantee("P4")
 def test_many_guesses_at_once_are_no_more_than_one_after_another(access: Access, hanako: Somebody) -> None:
     """The last has the right password and code, and is not looked at."""
     said = hanako.says(**WRONG, code="000000")

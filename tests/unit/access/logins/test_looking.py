@@ -23,7 +23,7 @@ from otokura.shared.errors import TooManyRequests
 from otokura.shared.events import TenantSettings
 
 PLACE = ResolvedAddress(None, "127.0.0.1", (), Reason.UNPARSABLE)
-ATTEMPT = Attempt("みどり通販", "hanako", "長い合言葉は覚えやすいです", "123456", PLACE)
+ATTEMPT = Attempt("みどり通販", "hanako", "長い合言葉は覚えやすいです", "123456", None, PLACE)
 
 
 def account(password_hash: str, *, disabled: bool = False) -> Account:

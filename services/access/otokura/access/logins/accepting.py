@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.access.errors import InvitationOver
+from otokura.access.errors import InvitationOver, TooManyTries
 from otokura.access.identity import repository as identity
 from otokura.access.identity.ending import end_tokens
 from otokura.access.identity.models import PrincipalRecord
@@ -166,15 +166,17 @@ async def _password(
     async with state.database.session() as session:
         account = await repository.account_of(session, invited.record.id)
     counted_as = tries.account_hash(invited.tenant.name, invited.invitation.login)
-    if await tries.begin(state.database, counted_as, network, invited.record.id) is None:
+    try:
+        tried = await tries.begin(state.database, counted_as, network, invited.record.id)
+    except TooManyTries:
         await tries.refuse(state, throttle, account, place, "locked")
-        raise tries.too_many()
+        raise
     kept = account.login.password_hash if account else None
     if kept is None or not await state.hashing.matches(password, kept):
         await tries.refuse(state, throttle, account, place, "password")
         raise refused()
     async with state.database.session() as session:
-        await repository.forgive(session, counted_as, network)
+        await repository.forgive(session, tried.counted_as, tried.origin)
     return kept
 
 

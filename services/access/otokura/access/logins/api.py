@@ -45,10 +45,12 @@ async def begin_session(body: LogInBody, state: State, place: ClientAddress, thr
     """Logs a person in: password, and the code of the authenticator app.
 
     Whatever is wrong, the answer is the same. After 5 tries that went wrong from one network, or 20 from
-    networks that the person never logged in from, no more are looked at for 15 minutes.
+    networks that the person never logged in from, no more are looked at for 15 minutes. Who sends the
+    `device` of an earlier log-in has 5 of their own.
     """
     code = body.code.get_secret_value() if body.code else None
-    attempt = Attempt(body.company, body.login, body.password.get_secret_value(), code, place)
+    device = body.device.get_secret_value() if body.device else None
+    attempt = Attempt(body.company, body.login, body.password.get_secret_value(), code, device, place)
     made = await log_in.log_in(state, attempt, throttle)
     return JSONResponse(made.model_dump(mode="json"), 201, NO_STORE)
 

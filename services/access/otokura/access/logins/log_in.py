@@ -11,12 +11,13 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from otokura.access.errors import LoginRefused, SecondFactorNeeded
+from otokura.access.errors import LoginRefused, SecondFactorNeeded, TooManyTries
 from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.logins import lockout, repository, second_factor, sessions, tries
 from otokura.access.logins.keys import app_key
 from otokura.access.logins.models import NEVER
 from otokura.access.logins.repository import Account
+from otokura.access.logins.tries import Try
 from otokura.access.logins.views import SessionTokens
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
@@ -32,6 +33,7 @@ class Attempt:
     login: str
     password: str
     code: str | None
+    device: str | None
     place: ResolvedAddress
 
     def __repr__(self) -> str:
@@ -60,22 +62,25 @@ async def log_in(state: AccessState, attempt: Attempt, throttle: RefusalThrottle
         Unavailable: the entry could not be written.
     """
     async with state.hashing.queue(attempt.network):
-        account = await _judge(state, attempt, throttle)
-    return await sessions.begin(state, account, attempt.place, attempt.counted_as)
+        account, tried = await _judge(state, attempt, throttle)
+    return await sessions.begin(state, account, attempt.place, tried, attempt.device)
 
 
-async def _judge(state: AccessState, attempt: Attempt, throttle: RefusalThrottle) -> Account:
+async def _judge(state: AccessState, attempt: Attempt, throttle: RefusalThrottle) -> tuple[Account, Try]:
     """Whose attempt it is, when everything is right; what is not is written down."""
     async with state.database.session() as session:
         account = await repository.account(session, attempt.company, attempt.login)
     principal_id = account.principal.id if account else None
-    at = await tries.begin(state.database, attempt.counted_as, attempt.network, principal_id)
-    if at is None:
+    try:
+        tried = await tries.begin(
+            state.database, attempt.counted_as, attempt.network, principal_id, attempt.device
+        )
+    except TooManyTries:
         await tries.refuse(state, throttle, account, attempt.place, "locked")
-        raise tries.too_many()
-    why = await _look_at(state, attempt, account, at)
+        raise
+    why = await _look_at(state, attempt, account, tried.at)
     if account is not None and why is None:
-        return account
+        return account, tried
     await tries.refuse(state, throttle, account, attempt.place, why or "unknown")
     if why == _NO_FACTOR:
         raise SecondFactorNeeded(

@@ -70,17 +70,17 @@ class LoginTry(Table, table=True):
     id: UUID = Field(primary_key=True)
     account: str
     """Hash of company and login, whether there is such a login or not."""
-    network: str
+    origin: str
     at: datetime = moment()
 
 
-class LoginNetwork(Table, table=True):
-    """A network from which a person has logged in."""
+class LoginOrigin(Table, table=True):
+    """A network or a device from which a person has logged in."""
 
-    __tablename__ = "login_networks"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+    __tablename__ = "login_origins"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
 
     principal_id: UUID = Field(primary_key=True, foreign_key="principals.id")
-    network: str = Field(primary_key=True)
+    origin: str = Field(primary_key=True)
     last_at: datetime = moment()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from otokura.access.errors import TooManyTries
 from otokura.access.identity import repository as identity
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.tokens import RefusalThrottle
@@ -74,9 +75,11 @@ async def _hashed(
 ) -> str:
     """The new password as it is kept, once the old one was right."""
     network = lockout.network_of(reader.place.address)
-    if await tries.begin(state.database, counted_as, network, account.principal.id) is None:
+    try:
+        await tries.begin(state.database, counted_as, network, account.principal.id)
+    except TooManyTries:
         await tries.refuse(state, throttle, account, reader.place, "locked")
-        raise tries.too_many()
+        raise
     if not await state.hashing.matches(wanted.password, account.login.password_hash):
         await tries.refuse(state, throttle, account, reader.place, "password")
         raise refused()

@@ -15,23 +15,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.logins import lockout
 from otokura.access.logins.lockout import Failures
-from otokura.access.logins.models import Invitation, Login, LoginNetwork, LoginTry, SessionRecord
+from otokura.access.logins.models import Invitation, Login, LoginOrigin, LoginTry, SessionRecord
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.events import TenantSettings
 
 _FAILURES = text("""
-    SELECT count(*) FILTER (WHERE t.network = :network AND t.at > now() - :window) AS here,
-           count(*) FILTER (WHERE k.network IS NULL AND t.at > now() - :window) AS unknown,
-           count(*) FILTER (WHERE k.network IS NULL) AS unknown_today,
-           EXISTS (SELECT 1 FROM login_networks n WHERE n.principal_id = :principal_id
-                   AND n.network = :network AND n.last_at > now() - :known) AS known
+    SELECT count(*) FILTER (WHERE t.origin = :origin AND t.at > now() - :window) AS here,
+           count(*) FILTER (WHERE k.origin IS NULL AND t.at > now() - :window) AS unknown,
+           count(*) FILTER (WHERE k.origin IS NULL) AS unknown_today,
+           EXISTS (SELECT 1 FROM login_origins n WHERE n.principal_id = :principal_id
+                   AND n.origin = :origin AND n.last_at > now() - :known) AS known
     FROM login_tries t
-    LEFT JOIN login_networks k
-        ON k.principal_id = :principal_id AND k.network = t.network AND k.last_at > now() - :known
+    LEFT JOIN login_origins k
+        ON k.principal_id = :principal_id AND k.origin = t.origin AND k.last_at > now() - :known
     WHERE t.account = :account AND t.at > now() - :day
 """).bindparams(
     bindparam("account", type_=String),
-    bindparam("network", type_=String),
+    bindparam("origin", type_=String),
     bindparam("principal_id", type_=Uuid),
     bindparam("window", lockout.WINDOW, type_=Interval),
     bindparam("day", lockout.DAY, type_=Interval),
@@ -153,46 +153,55 @@ async def invitation(
     return (found[0], found[1], found[2]) if found is not None else None
 
 
+async def knows(session: AsyncSession, principal_id: UUID | None, origin: str) -> bool:
+    """Whether a person came from here lately."""
+    statement = select(LoginOrigin.origin).where(
+        LoginOrigin.principal_id == principal_id,
+        LoginOrigin.origin == origin,
+        col(LoginOrigin.last_at) > func.now() - lockout.KNOWN,
+    )
+    return (await session.exec(statement)).first() is not None
+
+
 async def failures(
-    session: AsyncSession, account_hash: str, network: str, principal_id: UUID | None
+    session: AsyncSession, account_hash: str, origin: str, principal_id: UUID | None
 ) -> Failures:
     """What went wrong with an account lately. Nobody else tries it until the transaction ends."""
     await session.exec(
         select(func.pg_advisory_xact_lock(func.hashtext("login"), func.hashtext(account_hash)))
     )
-    values = {"account": account_hash, "network": network, "principal_id": principal_id}
+    values = {"account": account_hash, "origin": origin, "principal_id": principal_id}
     row = (await (await session.connection()).execute(_FAILURES, values)).one()
     return Failures(row.here, row.unknown, row.known, row.unknown_today)
 
 
-async def add_try(session: AsyncSession, try_id: UUID, account_hash: str, network: str) -> None:
+async def add_try(session: AsyncSession, try_id: UUID, account_hash: str, origin: str) -> None:
     """Counts a try, and forgets those that no longer count."""
     connection = await session.connection()
     await connection.execute(delete(LoginTry).where(col(LoginTry.at) < func.now() - lockout.DAY))
-    values = {"id": try_id, "account": account_hash, "network": network, "at": func.now()}
+    values = {"id": try_id, "account": account_hash, "origin": origin, "at": func.now()}
     await connection.execute(insert(LoginTry).values(**values))
 
 
-async def forgive(session: AsyncSession, account_hash: str, network: str) -> None:
-    """Forgets what went wrong with an account from a network: its owner was there."""
-    statement = delete(LoginTry).where(
-        col(LoginTry.account) == account_hash, col(LoginTry.network) == network
-    )
+async def forgive(session: AsyncSession, account_hash: str, origin: str) -> None:
+    """Forgets what went wrong with an account from here: its owner was there."""
+    statement = delete(LoginTry).where(col(LoginTry.account) == account_hash, col(LoginTry.origin) == origin)
     await (await session.connection()).execute(statement)
 
 
-async def remember_network(session: AsyncSession, principal_id: UUID, network: str) -> None:
+async def remember_origins(session: AsyncSession, principal_id: UUID, *origins: str) -> None:
     """The person came from here, and forgets where they have not been for long."""
     connection = await session.connection()
-    old = delete(LoginNetwork).where(
-        col(LoginNetwork.principal_id) == principal_id, col(LoginNetwork.last_at) < func.now() - lockout.KNOWN
+    old = delete(LoginOrigin).where(
+        col(LoginOrigin.principal_id) == principal_id, col(LoginOrigin.last_at) < func.now() - lockout.KNOWN
     )
     await connection.execute(old)
-    statement = insert(LoginNetwork).values(principal_id=principal_id, network=network, last_at=func.now())
-    again = statement.on_conflict_do_update(
-        index_elements=["principal_id", "network"], set_={"last_at": statement.excluded.last_at}
-    )
-    await connection.execute(again)
+    for origin in origins:
+        statement = insert(LoginOrigin).values(principal_id=principal_id, origin=origin, last_at=func.now())
+        again = statement.on_conflict_do_update(
+            index_elements=["principal_id", "origin"], set_={"last_at": statement.excluded.last_at}
+        )
+        await connection.execute(again)
 
 
 async def rotate(session: AsyncSession, session_id: UUID, used: str, new: str, network: str) -> bool:

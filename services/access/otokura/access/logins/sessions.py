@@ -15,13 +15,14 @@ from otokura.access.errors import LoginRefused, SecondFactorNeeded, SessionOver
 from otokura.access.identity import repository as identity
 from otokura.access.identity.ending import end_tokens, end_tokens_of_session
 from otokura.access.identity.models import PrincipalRecord
-from otokura.access.identity.secrets import hash_secret, secret_matches
+from otokura.access.identity.secrets import hash_secret, new_secret, secret_matches
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.tokens import principal_of, where
 from otokura.access.logins import asking, lockout, refresh_tokens, repository
 from otokura.access.logins.models import SessionRecord
 from otokura.access.logins.refresh_tokens import RefreshToken
 from otokura.access.logins.repository import Account
+from otokura.access.logins.tries import Try
 from otokura.access.logins.views import SessionTokens
 from otokura.access.permission import entry
 from otokura.access.state import AccessState
@@ -41,7 +42,7 @@ _REMEMBERED = timedelta(days=30)
 
 
 async def begin(
-    state: AccessState, account: Account, place: ResolvedAddress, counted_as: str
+    state: AccessState, account: Account, place: ResolvedAddress, tried: Try, device: str | None
 ) -> SessionTokens:
     """A session for somebody whose password and code were right, after `login.succeeded` is acknowledged.
 
@@ -49,7 +50,8 @@ async def begin(
         state: the service's.
         account: who logs in.
         place: from where.
-        counted_as: the account of which tries from there are forgiven.
+        tried: the try, which is forgiven with those before it from there.
+        device: the token of the device that they have from before, if it came along.
 
     Raises:
         Forbidden: they may not log in from there.
@@ -59,30 +61,21 @@ async def begin(
     refresh = refresh_tokens.first(uuid7())
     token = await _token_for(state, account, refresh.session_id)
     reader = await asking.bearer(state, token, place)
-    has_factor = account.login.wrapped is not None
-    about = {"session": refresh.session_id, "jti": token.jti, "second_factor": has_factor}
+    if device is None or tried.origin != lockout.device_of(device):
+        device = new_secret()
+    about = {"session": refresh.session_id, "jti": token.jti, "second_factor": _has_factor(account)}
     await _write_down(state, reader, about)
     async with state.database.session() as session:
         if not await _is_unchanged(session, account):
             raise LoginRefused("This login was changed at this moment: try again.")
         at = await identity.now(session)
-        expires_at = at + timedelta(seconds=state.settings.session_lifetime_seconds)
-        record = SessionRecord(
-            id=refresh.session_id,
-            principal_id=token.subject,
-            family_sha256=hash_secret(refresh.family),
-            once_sha256=hash_secret(refresh.once),
-            second_factor=has_factor,
-            network=lockout.network_of(place.address),
-            began_at=at,
-            used_at=at,
-            expires_at=expires_at,
-        )
+        lifetime = timedelta(seconds=state.settings.session_lifetime_seconds)
+        record = _record(account, refresh, lockout.network_of(place.address), at, lifetime)
         session.add(record)
-        await repository.remember_network(session, token.subject, record.network)
-        await repository.forgive(session, counted_as, record.network)
+        await repository.remember_origins(session, token.subject, record.network, lockout.device_of(device))
+        await repository.forgive(session, tried.counted_as, tried.origin)
         await repository.forget_sessions(session, token.subject, at - _REMEMBERED)
-    return _tokens(state, token, refresh, at, expires_at)
+    return _tokens(state, token, refresh, at, record.expires_at).model_copy(update={"device": device})
 
 
 async def go_on(state: AccessState, text: str, place: ResolvedAddress) -> SessionTokens:
@@ -197,6 +190,26 @@ async def _token_for(state: AccessState, account: Account, session_id: UUID) -> 
     async with state.database.session() as session:
         names = await identity.agent_ids(session, [account.principal.id])
     return principal_of(account.principal, names[account.principal.id], new_jti(session_id))
+
+
+def _has_factor(account: Account) -> bool:
+    return account.login.wrapped is not None
+
+
+def _record(
+    account: Account, refresh: RefreshToken, network: str, at: datetime, lifetime: timedelta
+) -> SessionRecord:
+    return SessionRecord(
+        id=refresh.session_id,
+        principal_id=account.principal.id,
+        family_sha256=hash_secret(refresh.family),
+        once_sha256=hash_secret(refresh.once),
+        second_factor=_has_factor(account),
+        network=network,
+        began_at=at,
+        used_at=at,
+        expires_at=at + lifetime,
+    )
 
 
 async def _write_down(state: AccessState, reader: Reader, about: dict[str, Any]) -> None:

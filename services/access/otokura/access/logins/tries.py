@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -29,23 +30,48 @@ def account_hash(company: str, login: str) -> str:
     return hashlib.sha256(json.dumps([company, login]).encode()).hexdigest()
 
 
-async def begin(
-    database: Database, counted_as: str, network: str, principal_id: UUID | None
-) -> datetime | None:
-    """Counts a try, unless there were too many: then it must not be looked at.
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One that may be looked at.
 
-    Returns:
-        The database's time; None when there were too many.
+    Attributes:
+        at: the database's time.
+        counted_as: the account that it counts for, until it is forgiven.
+        origin: whence: a network, or a device that is known.
+    """
+
+    at: datetime
+    counted_as: str
+    origin: str
+
+
+async def begin(
+    database: Database, counted_as: str, network: str, principal_id: UUID | None, device: str | None = None
+) -> Try:
+    """Counts a try.
+
+    Args:
+        database: the service's.
+        counted_as: by `account_hash`.
+        network: whence.
+        principal_id: whose login it is; None when it is nobody's.
+        device: the token of a device, if one came along. It counts only if the person has it from a log-in.
+
+    Raises:
+        TooManyTries: there were too many, and this one must not be looked at.
     """
     async with database.session() as session:
-        failures = await repository.failures(session, counted_as, network, principal_id)
+        shown = lockout.device_of(device) if device is not None else None
+        is_known = shown is not None and await repository.knows(session, principal_id, shown)
+        origin = shown if shown is not None and is_known else network
+        failures = await repository.failures(session, counted_as, origin, principal_id)
         if not lockout.may_try(failures):
-            return None
-        await repository.add_try(session, uuid7(), counted_as, network)
-        return await identity.now(session)
+            raise _too_many()
+        await repository.add_try(session, uuid7(), counted_as, origin)
+        return Try(await identity.now(session), counted_as, origin)
 
 
-def too_many() -> TooManyTries:
+def _too_many() -> TooManyTries:
     """What is answered then, of every login alike."""
     minutes = int(lockout.WINDOW.total_seconds()) // 60
     return TooManyTries(

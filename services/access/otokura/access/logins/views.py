@@ -81,7 +81,10 @@ class ConfirmBody(Body):
 
 
 class LogInBody(Body):
-    """Who logs in. `company` is the tenant's name; `code` is the app's, where there is a second factor."""
+    """Who logs in. `company` is the tenant's name; `code` is the app's, where there is a second factor.
+
+    `device` is what the last log-in on this device answered: what goes wrong elsewhere does not count for it.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -100,6 +103,7 @@ class LogInBody(Body):
     login: Login
     password: Secret
     code: Code | None = None
+    device: Secret | None = None
 
 
 class RefreshBody(Body):
@@ -112,7 +116,8 @@ class SessionTokens(BaseModel):
     """What a session goes on with.
 
     The refresh token changes with each use, and one that comes a second time ends the session. `expires_at`
-    is when the person logs in again in any case.
+    is when the person logs in again in any case. `device` comes with a log-in: to be kept beyond the session,
+    and sent with the next log-in.
     """
 
     session_id: UUID
@@ -121,6 +126,7 @@ class SessionTokens(BaseModel):
     expires_in: int
     refresh_token: str
     expires_at: datetime
+    device: str | None = None
 
 
 class SessionView(BaseModel):

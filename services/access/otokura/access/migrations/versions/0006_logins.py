@@ -59,15 +59,15 @@ def _create_tries() -> None:
         "login_tries",
         sa.Column("id", sa.Uuid, primary_key=True),
         sa.Column("account", sa.String, nullable=False),
-        sa.Column("network", sa.String, nullable=False),
+        sa.Column("origin", sa.String, nullable=False),
         _time("at"),
     )
     op.create_index("ix_login_tries_account", "login_tries", ["account", "at"])
     op.create_index("ix_login_tries_at", "login_tries", ["at"])
     op.create_table(
-        "login_networks",
+        "login_origins",
         sa.Column("principal_id", sa.Uuid, sa.ForeignKey("principals.id"), primary_key=True),
-        sa.Column("network", sa.String, primary_key=True),
+        sa.Column("origin", sa.String, primary_key=True),
         _time("last_at"),
     )
 
