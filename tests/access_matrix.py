@@ -15,6 +15,7 @@ import httpx
 
 from access_calls import Call
 from access_feeds import searched
+from access_people import somebody
 from access_service import PURPOSES, Access, Person, Tenant, once
 from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
@@ -84,6 +85,16 @@ def new_zone(tenant: Tenant) -> dict[str, UUID]:
 def new_principal(tenant: Tenant) -> dict[str, UUID]:
     """A vendor's client."""
     return {"principal_id": UUID(tenant.create("vendor", kind="client").json()["id"])}
+
+
+def new_person(tenant: Tenant) -> dict[str, UUID]:
+    """A person who is not invited."""
+    return {"principal_id": tenant.person("analyst").id}
+
+
+def new_login(tenant: Tenant) -> dict[str, UUID]:
+    """A person who can log in."""
+    return {"principal_id": somebody(tenant, "analyst").id}
 
 
 def new_key(tenant: Tenant) -> dict[str, UUID]:
@@ -191,7 +202,25 @@ OPERATIONS = [
     Operation(
         "POST", "/v1/principals", ADMIN, json_of({"name": "花子", "kind": "person", "roles": ["analyst"]})
     ),
+    Operation("GET", "/v1/principals/{principal_id}", ADMIN),
+    Operation(
+        "PUT",
+        "/v1/principals/{principal_id}",
+        ADMIN,
+        json_of({"name": "renamed", "roles": ["vendor"]}),
+        matching=True,
+    ),
     Operation("DELETE", "/v1/principals/{principal_id}", ADMIN, renewed=new_principal),
+    Operation(
+        "POST",
+        "/v1/principals/{principal_id}/invitation",
+        ADMIN,
+        lambda _ids: {"json": {"login": new_name()}},
+        renewed=new_person,
+    ),
+    Operation("POST", "/v1/principals/{principal_id}/second-factor/reset", ADMIN, renewed=new_login),
+    Operation("GET", "/v1/principals/{principal_id}/sessions", ADMIN),
+    Operation("DELETE", "/v1/principals/{principal_id}/sessions", ADMIN),
     Operation("GET", "/v1/principals/{principal_id}/keys", ADMIN),
     Operation("POST", "/v1/principals/{principal_id}/keys", ADMIN, json_of({}), renewed=new_principal),
     Operation("DELETE", "/v1/principals/{principal_id}/keys/{key_id}", ADMIN, renewed=new_key),
@@ -228,5 +257,11 @@ PUBLIC = {
     "GET /.well-known/jwks.json",
     "POST /v1/bootstrap",
     "POST /oauth2/revoke",
+    "POST /v1/sessions",
+    "POST /v1/sessions/refresh",
+    "DELETE /v1/sessions/current",
+    "POST /v1/invitations/accept",
+    "POST /v1/invitations/confirm",
+    "PUT /v1/password",
 }
-"""Asked without a token, or about the token that is shown."""
+"""Asked without a token, or about the token that is shown and whose it is."""

@@ -213,6 +213,17 @@ def once() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid7())}
 
 
+def told(access: Access, kind: str) -> list[dict[str, Any]]:
+    """The data of the events of a type that wait in the outbox or were sent, oldest first."""
+    rows = access.query("SELECT data::json AS data FROM outbox WHERE type = :kind ORDER BY id", kind=kind)
+    return [row.data for row in rows]
+
+
+def secrets_of(credentials: Mapping[str, Any]) -> dict[str, str]:
+    """What the token endpoint is told of credentials."""
+    return {name: credentials[name] for name in ("client_id", "client_secret")}
+
+
 @dataclass(frozen=True)
 class Person:
     """A principal with its credentials and a token."""

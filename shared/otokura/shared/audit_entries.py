@@ -29,9 +29,17 @@ class Action(StrEnum):
     CALLS_SEARCHED = "calls.searched"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
     TOKEN_DENIED = "token.denied"  # noqa: S105 - the name of an action
+    INVITATION_MADE = "invitation.made"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    SECOND_FACTOR_RESET = "second-factor.reset"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_REFUSED = "login.refused"
+    SESSION_ENDED = "session.ended"
     BOOTSTRAP_COMPLETED = "bootstrap.completed"
     TENANT_CREATED = "tenant.created"
     PRINCIPAL_CREATED = "principal.created"
+    PRINCIPAL_CHANGED = "principal.changed"
     PRINCIPAL_DISABLED = "principal.disabled"
     KEY_CREATED = "key.created"
     KEY_WITHDRAWN = "key.withdrawn"

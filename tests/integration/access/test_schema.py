@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from otokura.access.feeds import models as feeds
 from otokura.access.identity import models as identity
+from otokura.access.logins import models as logins
 from otokura.access.models import Table
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
@@ -22,7 +23,7 @@ from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, policy, reads, tenancy, transcriptions)
+SLICES = (feeds, identity, logins, policy, reads, tenancy, transcriptions)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:

@@ -21,6 +21,8 @@ from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.live import api as live
+from otokura.access.logins import api as logins
+from otokura.access.logins import managing_api as managing_logins
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
@@ -68,6 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
     routers = [
         identity.router,
         credentials_api.router,
+        logins.router,
+        managing_logins.router,
         tenancy.router,
         policy.router,
         reads.router,

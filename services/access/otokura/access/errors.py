@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from otokura.shared.errors import Conflict, Forbidden, OtokuraError, Unprocessable
+from otokura.shared.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    OtokuraError,
+    TooManyRequests,
+    Unauthenticated,
+    Unprocessable,
+)
 
 
 class WouldLockYouOut(Conflict):
@@ -21,6 +29,36 @@ class BootstrapRefused(Forbidden):
     """The bootstrap token is wrong, used, expired, or none is configured."""
 
     code, title = "bootstrap-refused", "Bootstrap refused"
+
+
+class LoginRefused(Unauthenticated):
+    """Company, login, password or code is wrong, or the login is closed: told alike."""
+
+    code, title = "login-refused", "Login refused"
+
+
+class TooManyTries(TooManyRequests):
+    """Too many logins went wrong, by this name from this network, or from networks that nobody knows."""
+
+    code, title = "too-many-tries", "Too many tries"
+
+
+class SecondFactorNeeded(Forbidden):
+    """The company demands a second factor, and the person has none."""
+
+    code, title = "second-factor-needed", "Second factor needed"
+
+
+class SessionOver(Unauthenticated):
+    """The refresh token is no longer good, or was never."""
+
+    code, title = "session-over", "Session over"
+
+
+class InvitationOver(NotFound):
+    """There is no such invitation, or it has been accepted, withdrawn, or has expired: told alike."""
+
+    code, title = "invitation-over", "No such invitation"
 
 
 class RoleNotAssignable(Unprocessable):

@@ -24,6 +24,13 @@ class Settings(ServiceSettings):
     """Signs access tokens: Ed25519, PKCS8 PEM."""
     token_lifetime_seconds: int = Field(default=900, ge=60, le=86_400)
 
+    invitation_lifetime_seconds: int = Field(default=3 * 86_400, ge=60, le=30 * 86_400)
+    """How long a person has to accept an invitation."""
+    session_lifetime_seconds: int = Field(default=12 * 3600, ge=300, le=30 * 86_400)
+    """After how long a person logs in again, whatever they do (NIST SP 800-63B-4 §2.2.3)."""
+    session_idle_seconds: int = Field(default=3600, ge=60)
+    """After how long without a refresh a session ends; longer than a token lives."""
+
     bootstrap_token: SecretStr | None = None
     """Makes the first operator, once. Remove it afterwards."""
     bootstrap_lifetime_seconds: int = Field(default=3600, ge=60)

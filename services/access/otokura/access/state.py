@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.logins.hashing import Hashing
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.shared.audit import AuditWriter
@@ -37,6 +38,7 @@ class AccessState:
     closings: Closings
     headers: HeaderCache
     live: Hub = field(default_factory=Hub)
+    hashing: Hashing = field(default_factory=Hashing)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
 
 

@@ -48,6 +48,8 @@ class TenantSettings(BaseModel):
     vocabulary: list[str] = Field(default_factory=list, max_length=200)
     live_transcripts: bool = False
     """Calls can be read while they last: their audio is also sent on, encrypted, to be heard at once."""
+    require_second_factor: bool = True
+    """People log in to Otokura itself with a code of their authenticator app, beside the password."""
     audiohook_transcripts: str | None = Field(default=None, pattern=PURPOSE_NAME)
     """The purpose for which live text goes back to Genesys over AudioHook, of calls whose caller was told of
     it; None: it does not. Needs `live_transcripts`."""
@@ -119,7 +121,10 @@ class IssuerUpdated(EventData):
 
 
 class TokenRevoked(EventData):
-    """A token (by `jti`), or every token of a subject issued before `at`, is no longer good."""
+    """A token (by `jti`), or every token of a subject issued before `at`, is no longer good.
+
+    The id of a session as `jti` means all tokens of the session: their ids begin with it and a dot.
+    """
 
     TOPIC = Topic.TENANTS
     TYPE = "otokura.token.revoked.v1"

@@ -16,6 +16,7 @@ from otokura.shared.events import Role
 class PolicyAction(StrEnum):
     """What can be asked for; the actions of the schema."""
 
+    LOG_IN = "log-in"
     SEARCH = "search"
     VIEW = "view"
     LISTEN = "listen"

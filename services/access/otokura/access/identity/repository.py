@@ -86,6 +86,14 @@ async def claim_agent_ids(
     return sorted(set(names) - given)
 
 
+async def release_agent_ids(session: AsyncSession, principal_id: UUID, names: Sequence[str]) -> None:
+    """Takes phone system's names from a person, who has none of them any more."""
+    statement = delete(AgentAlias).where(
+        col(AgentAlias.principal_id) == principal_id, col(AgentAlias.agent_id).in_(names)
+    )
+    await (await session.connection()).execute(statement)
+
+
 async def principals(session: AsyncSession, tenant_id: UUID) -> Sequence[PrincipalRecord]:
     """All principals of a tenant, oldest first."""
     statement = (
@@ -97,7 +105,7 @@ async def principals(session: AsyncSession, tenant_id: UUID) -> Sequence[Princip
 
 
 async def principal(session: AsyncSession, tenant_id: UUID, principal_id: UUID) -> PrincipalRecord | None:
-    """A principal of a tenant, locked until the transaction ends."""
+    """A principal of a tenant; nobody else changes it until the transaction ends."""
     statement = (
         select(PrincipalRecord)
         .where(PrincipalRecord.id == principal_id, PrincipalRecord.tenant_id == tenant_id)

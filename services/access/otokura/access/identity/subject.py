@@ -24,7 +24,9 @@ SUBJECT_COLUMNS = """
     p.id AS reader_id, p.tenant_id AS reader_tenant_id, p.name AS reader_name, p.roles AS reader_roles,
     p.team AS reader_team,
     (p.disabled_at IS NOT NULL OR coalesce(t.disabled, false)
-     OR EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)) AS reader_revoked,
+     OR EXISTS (
+        SELECT 1 FROM revoked_tokens r
+        WHERE r.jti IN (CAST(:jti AS text), split_part(CAST(:jti AS text), '.', 1)))) AS reader_revoked,
     p.tokens_since AS reader_tokens_since,
     ARRAY(SELECT a.agent_id FROM agent_aliases a WHERE a.principal_id = p.id) AS reader_agent_ids,
     (SELECT json_agg(json_build_array(z.name, z.networks, z.valid_from, z.valid_until) ORDER BY z.name)

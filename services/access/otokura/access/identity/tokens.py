@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -18,6 +19,7 @@ from otokura.shared import metrics
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.events import Role, TokenRevoked
+from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
 from otokura.shared.tokens import Principal
 
@@ -37,18 +39,27 @@ class RefusalThrottle:
     """
 
     def __init__(self) -> None:
-        self._written: OrderedDict[tuple[UUID, str], float] = OrderedDict()
+        self._written: OrderedDict[tuple[UUID | None, str], tuple[float, int]] = OrderedDict()
 
     def admits(self, client_id: UUID, address: str) -> bool:
         """Whether to write this one down."""
+        return self.counted(client_id, address) > 0
+
+    def counted(self, client_id: UUID | None, address: str) -> int:
+        """For how many refusals an entry is to be written now: this one and those left out before; or none.
+
+        None as the client is everybody who does not exist.
+        """
         key, now = (client_id, address), time.monotonic()
-        if now - self._written.get(key, float("-inf")) < _QUIET_SECONDS:
-            return False
-        self._written[key] = now
+        written, left_out = self._written.get(key, (float("-inf"), 0))
+        if now - written < _QUIET_SECONDS:
+            self._written[key] = (written, left_out + 1)
+            return 0
+        self._written[key] = (now, 0)
         self._written.move_to_end(key)
         if len(self._written) > _MAX_REMEMBERED:
             self._written.popitem(last=False)
-        return True
+        return left_out + 1
 
 
 async def issue(
@@ -66,19 +77,10 @@ async def issue(
     if record is None or not good or disabled:
         await _refuse(state, record, place, throttle, why="disabled" if good else "secret")
         raise OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
-    principal = Principal(
-        subject=record.id,
-        tenant_id=record.tenant_id,
-        roles=frozenset(map(Role, record.roles)),
-        kind="person" if record.kind == "person" else "client",
-        agent_ids=frozenset(names),
-        team=record.team,
-    )
-    if record.tokens_since is not None and principal.issued_at < record.tokens_since:
-        principal = replace(principal, issued_at=record.tokens_since)
+    principal = principal_of(record, names)
     lifetime = state.settings.token_lifetime_seconds
     token = state.issuer.issue(principal, timedelta(seconds=lifetime))
-    detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | _where(place)
+    detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | where(place)
     await state.audit.write(_draft(Action.TOKEN_ISSUED, record, detail))
     return TokenResponse(access_token=token, expires_in=lifetime)
 
@@ -114,7 +116,7 @@ async def _refuse(
     REFUSED.labels("known" if record else "unknown").inc()
     if record is None or not throttle.admits(record.id, str(place.address)):
         return
-    detail = {"why": why, "name": record.name} | _where(place)
+    detail = {"why": why, "name": record.name} | where(place)
     await state.audit.write(_draft(Action.TOKEN_DENIED, record, detail))
 
 
@@ -122,7 +124,30 @@ def _draft(action: Action, record: PrincipalRecord, detail: dict[str, object]) -
     return AuditDraft(action=action, tenant_id=record.tenant_id, reader=str(record.id), detail=detail)
 
 
-def _where(place: ResolvedAddress) -> dict[str, object]:
+def principal_of(record: PrincipalRecord, agent_ids: Iterable[str], jti: str | None = None) -> Principal:
+    """What a new token says of a principal.
+
+    Args:
+        record: the principal.
+        agent_ids: the phone system's names for them.
+        jti: of the token; a new one if not given.
+    """
+    principal = Principal(
+        subject=record.id,
+        tenant_id=record.tenant_id,
+        roles=frozenset(map(Role, record.roles)),
+        kind="person" if record.kind == "person" else "client",
+        jti=jti or str(uuid7()),
+        agent_ids=frozenset(agent_ids),
+        team=record.team,
+    )
+    if record.tokens_since is not None and principal.issued_at < record.tokens_since:
+        return replace(principal, issued_at=record.tokens_since)
+    return principal
+
+
+def where(place: ResolvedAddress) -> dict[str, object]:
+    """Where somebody asks from, for the entry of one who is no reader (yet)."""
     return {
         "address": str(place.address) if place.address else None,
         "peer": place.peer,

@@ -13,6 +13,7 @@ ABSENT = "absent"
 _WORDS = {
     "unknown-address": "Your address cannot be told from this request, so no zone can hold it.",
     "outside-zones": "Your address is in none of the zones from which your company permits this.",
+    "log-in-outside-zones": "Your address is in none of the zones from which people of your company log in.",
     "purpose-not-disclosed": "This purpose was not disclosed to the caller of this call.",
     "reason-required": "Your role needs a reason: say why in `reason`.",
     "no-tenant": "This is a tenant's own business, and you belong to no tenant.",

@@ -76,6 +76,7 @@ async def change_settings(
         "purposes": names,
         "require_notice": settings.require_notice,
         "require_purpose": settings.require_purpose,
+        "require_second_factor": settings.require_second_factor,
         "notice_version": settings.notice_version,
         "retention_days": settings.retention_days,
         "live_transcripts": settings.live_transcripts,

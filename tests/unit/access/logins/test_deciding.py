@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otokura.access.identity import lockout, passwords, second_factor
-from otokura.access.identity.lockout import Failures
+from otokura.access.logins import lockout, passwords, refresh_tokens, second_factor
+from otokura.access.logins.lockout import Failures
 from otokura.shared.errors import Unprocessable
 
 RFC6238 = b"12345678901234567890"
@@ -42,15 +43,26 @@ def test_the_input_method_makes_no_difference() -> None:
         ("hanako-and-more-letters", "your name"),
         ("ＨＡＮＡＫＯ-and-more-letters", "your name"),
         ("私の会社はみどり通販です株式", "your name"),
+        ("山田という者ですよろしく", "your name"),
+        ("password1234", "tried first"),
+        ("P@ssw0rd!2026", "tried first"),
+        ("welcome welcome", "tried first"),
+        ("１２３４５６７８９０１２", "tried first"),
+        ("1q2w3e4r5t6y", "tried first"),
     ],
 )
 def test_what_is_easily_guessed_is_refused(password: str, told: str) -> None:
     with pytest.raises(Unprocessable, match=told):
-        passwords.check(password, "Hanako", "みどり通販", "x")
+        passwords.check(password, "Hanako", "山田", "みどり通販", "x")
 
 
-def test_a_long_password_is_taken() -> None:
-    passwords.check("長い合言葉は覚えやすいです", "Hanako")
+@pytest.mark.parametrize(
+    "password",
+    ["長い合言葉は覚えやすいです", "all lower case is fine", "a summer without rain", "740219563184"],
+)
+def test_nothing_else_is_asked_of_a_password(password: str) -> None:
+    """NIST SP 800-63B-4 §3.1.1.2: no rules of composition."""
+    passwords.check(password, "Hanako", "Al", "林")
 
 
 @pytest.mark.parametrize(
@@ -85,11 +97,18 @@ def test_an_app_reads_what_it_is_shown() -> None:
     assert second_factor.key_of(b"k" * 32) != second_factor.key_of(b"l" * 32)
 
 
+@pytest.mark.guarantee("P4")
 @given(st.integers(0, 100), st.integers(0, 10_000))
 def test_whatever_others_do_the_owner_gets_in_from_where_they_usually_are(here: int, unknown: int) -> None:
-    assert lockout.may_try(Failures(here=here, unknown=unknown, known=True)) is (here < lockout.HERE)
+    everything = {"here": here, "unknown": unknown, "unknown_today": unknown + 50}
+    assert lockout.may_try(Failures(**everything, known=True)) is (here < lockout.HERE)
     elsewhere = lockout.may_try(Failures(here=here, unknown=unknown, known=False))
     assert elsewhere is (here < lockout.HERE and unknown < lockout.ELSEWHERE)
+
+
+def test_who_guesses_all_day_has_a_hundred_tries() -> None:
+    assert lockout.may_try(Failures(here=0, unknown=0, known=False, unknown_today=99))
+    assert not lockout.may_try(Failures(here=0, unknown=0, known=False, unknown_today=100))
 
 
 @pytest.mark.parametrize(
@@ -104,3 +123,25 @@ def test_whatever_others_do_the_owner_gets_in_from_where_they_usually_are(here: 
 def test_one_customer_is_one_network(one: str, other: str, same: bool) -> None:
     networks = {lockout.network_of(ip_address(address)) for address in (one, other)}
     assert (len(networks) == 1) is same
+
+
+def test_an_address_that_cannot_be_told_is_a_network_of_its_own() -> None:
+    assert lockout.network_of(None) == "unknown"
+
+
+@given(st.uuids())
+def test_a_refresh_token_is_read_as_it_was_made_and_followed_by_another_of_its_family(session: UUID) -> None:
+    token = refresh_tokens.first(session)
+    assert refresh_tokens.parse(token.text) == token
+    after = token.next()
+    assert (after.session_id, after.family) == (session, token.family)
+    assert after.once != token.once
+    assert not any(secret in repr(token) for secret in (token.family, token.once))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ort_", "ort_x.y.z", "ort_" + "0" * 32, "otk_" + "0" * 32 + ".a.b", "ort_" + "0" * 32 + ".a.b.c"],
+)
+def test_what_is_no_refresh_token_is_none(text: str) -> None:
+    assert refresh_tokens.parse(text) is None

@@ -12,6 +12,7 @@ import unicodedata
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from otokura.access.logins.common_passwords import is_common
 from otokura.shared.errors import Unprocessable
 
 SHORTEST, LONGEST = 12, 128
@@ -37,7 +38,9 @@ def check(password: str, *personal: str) -> None:
     if len(set(text)) < _FEWEST_KINDS:
         raise Unprocessable("This password repeats itself: choose one with more different characters.")
     folded = text.casefold()
-    if any(len(name) > 2 and _normal(name).casefold() in folded for name in personal):  # noqa: PLR2004 - 山田
+    if is_common(folded):
+        raise Unprocessable("This password is one of those that are tried first: choose another one.")
+    if any(_is_telling(name) and _normal(name).casefold() in folded for name in personal):
         raise Unprocessable("This password holds your name, your login or your company's name.")
 
 
@@ -53,6 +56,11 @@ def matches(password: str, kept: str | None) -> bool:
     except InvalidKey:
         return False
     return kept is not None
+
+
+def _is_telling(name: str) -> bool:
+    """Long enough to be meant where it is found; two kanji are a whole name."""
+    return len(name) > (2 if name.isascii() else 1)
 
 
 def _argon2(salt: bytes) -> Argon2id:
