@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from otokura.access.identity import repository
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.oauth import ClientCredentials, OAuthError
 from otokura.access.identity.secrets import secret_matches
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import TokenResponse
 from otokura.access.state import AccessState
 from otokura.shared import metrics
@@ -19,36 +17,13 @@ from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.outbox import publish
-from otokura.shared.tokens import Principal
+from otokura.shared.tokens import MAX_LIFETIME, Principal
 
 REFUSED = metrics.counter(
     "otokura_access_token_requests_refused_total",
     "Token requests refused, by whether the client exists.",
     ["client"],
 )
-_QUIET_SECONDS = 60.0
-_MAX_REMEMBERED = 4096
-
-
-class RefusalThrottle:
-    """Lets one refusal of a client from an address become an entry each minute; the rest is counted.
-
-    Whoever guesses secrets must leave a trace, and must not be able to flood the log.
-    """
-
-    def __init__(self) -> None:
-        self._written: OrderedDict[tuple[UUID, str], float] = OrderedDict()
-
-    def admits(self, client_id: UUID, address: str) -> bool:
-        """Whether to write this one down."""
-        key, now = (client_id, address), time.monotonic()
-        if now - self._written.get(key, float("-inf")) < _QUIET_SECONDS:
-            return False
-        self._written[key] = now
-        self._written.move_to_end(key)
-        if len(self._written) > _MAX_REMEMBERED:
-            self._written.popitem(last=False)
-        return True
 
 
 async def issue(
@@ -132,8 +107,8 @@ def _where(place: ResolvedAddress) -> dict[str, object]:
 
 async def revoke(state: AccessState, principal: Principal) -> None:
     """Takes back one token, here at once and in every service as the event arrives."""
-    lifetime = timedelta(seconds=state.settings.token_lifetime_seconds)
     async with state.database.session() as session:
         at = await repository.now(session)
-        await repository.revoke_token(session, principal.jti, at + lifetime + timedelta(minutes=1))
+        # Other issuers' tokens may live longer than ours.
+        await repository.revoke_token(session, principal.jti, at + MAX_LIFETIME + timedelta(minutes=1))
         await publish(session, TokenRevoked(jti=principal.jti, at=at))
