@@ -10,11 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 import core
 from otokura.access.oidc.documents import Keys, read_keys
+from otokura.access.oidc.errors import TokenRefusedError
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.settings import OidcSettings
 from otokura.access.oidc.trust import IssuerSettings, TrustedIssuer
@@ -132,3 +134,11 @@ async def judged(
 
     keys = IssuerKeys((published or Published()).keys, settings())
     return await judge(text, of, keys)
+
+
+async def why_refused(text: str, **options: Any) -> str:
+    """Why the token stands for nobody."""
+    trusted = options.pop("trusted", ())
+    with pytest.raises(TokenRefusedError) as caught:
+        await judged(text, *trusted, **options)
+    return caught.value.why

@@ -14,7 +14,8 @@ from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
 from otokura.access.oidc.trust import IssuerSettings, Text
 from otokura.shared.events import Role
 
-SubjectClaim = Literal["sub", "oid"]
+SubjectClaim = Literal["sub", "oid", "uid"]
+"""What issuers never give to somebody else (`oid` is Entra ID's, `uid` Okta's): no e-mail address."""
 _EXAMPLE: dict[str, Any] = {
     "audience": "otokura",
     "algorithms": ["RS256"],
@@ -43,8 +44,8 @@ class IssuerBody(IssuerChange):
 
     Attributes:
         issuer: its issuer identifier, letter by letter as it stands in its tokens and its metadata.
-        subject_claim: what names a person for good. `oid` for Entra ID where people shall stay the same from
-            one application to another.
+        subject_claim: what names a person for good: `oid` for Entra ID where people shall stay the same from
+            one application to another, `uid` for access tokens of Okta, whose `sub` is a log-in name.
     """
 
     model_config = ConfigDict(
