@@ -27,6 +27,8 @@ from otokura.shared.events import TokenRevoked
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish, publish_audit
 
+_LONGEST_NAME = 200
+
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
@@ -80,6 +82,8 @@ async def log_in(session: AsyncSession, login: LogIn) -> UUID:
         return principal.id  # another request was first
     subject.token_at = login.issued_at
     session.add(subject)
+    if subject.made and arrival.name is not None:
+        principal.name = arrival.name
     taken = await _bring_up_to_date(session, principal, arrival, at)
     detail = {
         "name": principal.name,
@@ -98,7 +102,7 @@ async def _make(
     principal = PrincipalRecord(
         id=uuid7(),
         tenant_id=trusted.tenant_id,
-        name=arrival.name,
+        name=arrival.name or arrival.subject[:_LONGEST_NAME],
         kind=arrival.kind.value,
         roles=[],
         secret_sha256=hash_secret(new_secret()),  # nobody has ever seen it: there is no other way in
@@ -128,12 +132,11 @@ async def _bring_up_to_date(
     Returns:
         Phone systems' names that belong to somebody else: they stay theirs.
     """
-    principal.name = arrival.name
     if arrival.roles is not None:
         roles = sorted(role.value for role in arrival.roles)
         if set(principal.roles) - set(roles):
             # Tokens of ours that they got for an earlier one say more than is true now.
-            await publish(session, TokenRevoked(subject=principal.id, at=at))
+            await publish(session, TokenRevoked(subject=principal.id, at=at.replace(microsecond=0)))
         principal.roles, principal.team = roles, arrival.team
     principal.version += 1
     session.add(principal)

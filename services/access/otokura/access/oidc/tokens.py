@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import jwt
 
@@ -164,7 +164,7 @@ def _check_parties(presented: Presented, claims: Mapping[str, Any], settings: Is
     """To whom the token was given (OpenID Connect Core §3.1.3.7, RFC 9068 §2.2)."""
     if "events" in claims:  # a logout token or another security event (RFC 8417), which stands for nobody
         raise TokenRefusedError("type")
-    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    several = isinstance(claims["aud"], list) and len(cast("list[object]", claims["aud"])) > 1
     if several and presented.type != _ACCESS_TOKEN and "azp" not in claims:
         raise TokenRefusedError("party")
     accepted = settings.clients or [settings.audience]

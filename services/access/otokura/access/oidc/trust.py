@@ -106,7 +106,7 @@ class Arrival:
 
     Attributes:
         subject: the issuer's name for them, which never changes and is never given to another.
-        name: how they are called.
+        name: how they are called; None: the issuer does not say.
         kind: a person, or a program that speaks for itself.
         roles: what their groups make of them; None: groups say nothing here.
         team: the team of the first group that names one.
@@ -115,7 +115,7 @@ class Arrival:
     """
 
     subject: str
-    name: str
+    name: str | None
     kind: PrincipalKind
     roles: frozenset[Role] | None
     team: str | None
@@ -169,7 +169,7 @@ def arrival(trusted: TrustedIssuer, claims: Mapping[str, Any]) -> Arrival:
         agents = frozenset(named[:_MOST_AGENTS])
     return Arrival(
         subject=cast("str", subject),
-        name=_called(name) or cast("str", subject)[:_LONGEST_NAME],
+        name=_called(name),
         kind=PrincipalKind.CLIENT if itself else PrincipalKind.PERSON,
         roles=roles,
         team=team,
