@@ -73,6 +73,8 @@ class Issuer:
     keys: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     people: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     lying: bool = False
+    logout: str | None = None
+    """Where the provider says that somebody logged out."""
 
     @property
     def url(self) -> str:
@@ -92,7 +94,13 @@ class Issuer:
             return False
 
     def apply(self) -> None:
-        state = {"keys": self.keys, "alg": self.algorithm, "people": self.people, "lying": self.lying}
+        state = {
+            "keys": self.keys,
+            "alg": self.algorithm,
+            "people": self.people,
+            "lying": self.lying,
+            "logout": self.logout,
+        }
         assert httpx.post(f"{self.url}/control", json=state).status_code == 204
 
     def rotate(self, algorithm: str | None = None) -> None:
@@ -100,6 +108,10 @@ class Issuer:
         self.algorithm = algorithm or self.algorithm
         self.keys = [private_jwk(self.algorithm)]
         self.apply()
+
+    def log_out(self, subject: str) -> int:
+        """Somebody logs out, and `logout` is told; the status that the provider makes of it."""
+        return httpx.post(f"{self.url}/logout/{subject}").status_code
 
     def machine_token(self, audience: str = AUDIENCE) -> str:
         """An access token by client credentials."""

@@ -30,7 +30,7 @@ def issuer(provider: issuer_server.Issuer) -> issuer_server.Issuer:
     """The provider, up, honest, and with the people that it had at first."""
     if not provider.program.running:
         provider.start()
-    provider.people, provider.lying = deepcopy(PEOPLE), False
+    provider.people, provider.lying, provider.logout = deepcopy(PEOPLE), False, None
     provider.apply()
     return provider
 

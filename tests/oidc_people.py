@@ -75,14 +75,14 @@ class Trust:
     def machine(self) -> str:
         return self.issuer.machine_token(audience(self.tenant))
 
-    def forged(self, **changes: Any) -> str:
+    def forged(self, typ: str = "at+jwt", **changes: Any) -> str:
         """A token signed with the issuer's own key, of claims that it would never make."""
         token = self.machine()
         claims = jwt.decode(token, options={"verify_signature": False})
         claims = {name: value for name, value in {**claims, **changes}.items() if value != "absent"}
         header = issuer_server.header_of(token)
         key = jwt.PyJWK(self.issuer.keys[0], header["alg"]).key
-        return jwt.encode(claims, key, header["alg"], {"kid": header["kid"], "typ": "at+jwt"})
+        return jwt.encode(claims, key, header["alg"], {"kid": header["kid"], "typ": typ})
 
     def status(self, token: str, path: str = "/v1/calls") -> int:
         with self.access.client(token) as client:

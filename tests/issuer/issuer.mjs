@@ -1,6 +1,7 @@
 // A real OpenID provider on 127.0.0.1, for tests: node issuer.mjs HOME PORT
-// HOME holds node_modules. POST /control sets its state: {keys, alg, people, lying}; then it serves, with the new
-// keys from the next request on. Whoever names somebody as login_hint is logged in as them, without a password.
+// HOME holds node_modules. POST /control sets its state: {keys, alg, people, lying, logout}; then it serves, with the new
+// keys from the next request on. Whoever names somebody as login_hint is logged in as them, without a password; and
+// POST /logout/SUBJECT tells the address state.logout that somebody logged out.
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -21,12 +22,14 @@ function made() {
       { ...common, client_id: 'machine', client_secret: 'machine-secret', grant_types: ['client_credentials'],
         redirect_uris: [], response_types: [] },
       { ...common, client_id: 'console', token_endpoint_auth_method: 'none', application_type: 'native',
+        ...(state.logout ? { backchannel_logout_uri: state.logout } : {}),
         redirect_uris: ['http://127.0.0.1/callback'], grant_types: ['authorization_code'], response_types: ['code'] },
     ],
     claims: { openid: ['sub', 'name', 'groups', 'cti_ids', 'email'] },
     conformIdTokenClaims: false,
     cookies: { keys: ['only-a-test'] },
     features: {
+      backchannelLogout: { enabled: true },
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       resourceIndicators: {
@@ -61,6 +64,12 @@ async function control(request, response) {
   response.writeHead(204).end();
 }
 
+async function logOut(subject, response) {
+  const client = await provider.Client.find('console');
+  await client.backchannelLogout(subject, 'no-session');
+  response.writeHead(204).end();
+}
+
 function lie(response) {
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify({ issuer: 'https://id.example', jwks_uri: `${url}/jwks` }));
@@ -70,6 +79,7 @@ createServer((request, response) => {
   const failed = (error) => { console.error(error); response.writeHead(500).end(); };
   if (request.url === '/control') return control(request, response).catch(failed);
   if (!provider) return response.writeHead(503).end();
+  if (request.url.startsWith('/logout/')) return logOut(request.url.slice(8), response).catch(failed);
   if (request.url.startsWith('/interaction/')) return interact(request, response).catch(failed);
   if (state.lying && request.url.startsWith('/.well-known/')) return lie(response);
   return provider.callback()(request, response);

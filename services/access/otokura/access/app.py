@@ -22,6 +22,7 @@ from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.live import api as live
 from otokura.access.oidc import api as oidc
+from otokura.access.oidc import logout_api
 from otokura.access.oidc.fetching import Documents
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import AnyVerifier, OidcVerifier
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         identity.router,
         credentials_api.router,
         oidc.router,
+        logout_api.router,
         tenancy.router,
         policy.router,
         reads.router,

@@ -19,10 +19,10 @@ from otokura.access.identity.subject import Reader
 from otokura.access.oidc import repository
 from otokura.access.oidc.errors import IssuerAmbiguous
 from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
-from otokura.access.oidc.trust import IssuerSettings, overlaps
+from otokura.access.oidc.trust import IssuerSettings, TrustedIssuer, overlaps
 from otokura.access.oidc.views import IssuerBody, IssuerChange
 from otokura.access.permission import entry, tenant_of
-from otokura.shared.audit_entries import Action
+from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
 from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.ids import uuid7
@@ -175,6 +175,27 @@ async def not_before(
     await _end(session, principal, since)
     about = _about(found, principal) | {"not_before": principal.tokens_since}
     await _entry(session, Action.TOKENS_REVOKED, admin, record, about)
+
+
+async def logged_out(session: AsyncSession, trusted: TrustedIssuer, subject: str, at: datetime) -> None:
+    """Ends every token of somebody who logged out at the issuer, made until then. Again is no error."""
+    found = await repository.subject(session, trusted.tenant_id, trusted.issuer, subject)
+    if found is None:
+        return
+    _, principal = found
+    since = _from_now(at)
+    if principal.tokens_since is not None and principal.tokens_since >= since:
+        return
+    await _end(session, principal, since)
+    detail = {
+        "issuer": {"id": str(trusted.id), "issuer": trusted.issuer, "version": trusted.version},
+        "subject": subject,
+        "principal": {"id": str(principal.id), "name": principal.name},
+        "not_before": since,
+        "why": "logged-out",
+    }
+    draft = AuditDraft(action=Action.TOKENS_REVOKED, tenant_id=trusted.tenant_id, detail=detail)
+    await publish_audit(session, draft)
 
 
 def _tell_apart(settings: IssuerSettings, others: Sequence[OidcIssuerRecord]) -> None:

@@ -30,6 +30,8 @@ _LONGEST_KID = 255
 _REQUIRED = ["iss", "aud", "exp", "iat", "sub"]
 _ACCESS_TOKEN = "at+jwt"  # noqa: S105 - the `typ` of RFC 9068 §2.1
 _UNNAMED = ("jwt", "")
+_LOGOUT_TYPES = ("logout+jwt", *_UNNAMED)
+_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _UNWANTED = ("crit", "b64", "jwk", "jku", "x5u", "x5c")
 """Extensions that we do not know, and keys that a token brings along: no issuer needs either."""
 
@@ -108,12 +110,39 @@ def verify(token: str, presented: Presented, trusted: TrustedIssuer, key: jwt.Py
     Raises:
         TokenRefusedError: it is not good.
     """
+    claims = _signed(token, presented, trusted, key, [trusted.settings.audience])
+    _check_parties(presented, claims, trusted.settings)
+    return claims
+
+
+def logged_out(
+    token: str, presented: Presented, trusted: TrustedIssuer, key: jwt.PyJWK
+) -> tuple[str, datetime]:
+    """Who logged out at the issuer, and when (OpenID Connect Back-Channel Logout 1.0 §2.6).
+
+    Raises:
+        TokenRefusedError: it is no good logout token, or does not say whose tokens end.
+    """
+    audiences = [trusted.settings.audience, *trusted.settings.clients]
+    claims = _signed(token, presented, trusted, key, audiences)
+    events: object = claims.get("events")
+    if presented.type not in _LOGOUT_TYPES or "nonce" in claims or not isinstance(events, dict):
+        raise TokenRefusedError("type")
+    if not isinstance(cast("dict[str, object]", events).get(_LOGOUT_EVENT), dict):
+        raise TokenRefusedError("type")
+    return str(claims["sub"]), issued_at(claims)
+
+
+def _signed(
+    token: str, presented: Presented, trusted: TrustedIssuer, key: jwt.PyJWK, audiences: list[str]
+) -> Mapping[str, Any]:
+    """The claims of a token whose signature and times are good, for one of the audiences."""
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=list(trusted.settings.algorithms),
-            audience=trusted.settings.audience,
+            audience=audiences,
             issuer=trusted.issuer,
             leeway=LEEWAY,
             options={"require": _REQUIRED, "enforce_minimum_key_length": True},
@@ -127,7 +156,6 @@ def verify(token: str, presented: Presented, trusted: TrustedIssuer, key: jwt.Py
     if claims != presented.claims:
         raise TokenRefusedError("malformed")
     _check_times(claims)
-    _check_parties(presented, claims, trusted.settings)
     return claims
 
 

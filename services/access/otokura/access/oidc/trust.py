@@ -150,6 +150,17 @@ def meant(trusted: Iterable[TrustedIssuer], claims: Mapping[str, Any]) -> Truste
     return found[0]
 
 
+def concerned(trusted: Iterable[TrustedIssuer], claims: Mapping[str, Any]) -> list[TrustedIssuer]:
+    """The configurations that a log-out concerns: those of any program to which the issuer gave tokens."""
+    audiences = frozenset(_strings(claims.get("aud")))
+    return [
+        one
+        for one in trusted
+        # A log-out names people by `sub` alone.
+        if one.subject_claim == "sub" and audiences & {one.settings.audience, *one.settings.clients}
+    ]
+
+
 def arrival(trusted: TrustedIssuer, claims: Mapping[str, Any]) -> Arrival:
     """Whom verified claims speak of.
 

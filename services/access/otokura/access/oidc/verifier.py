@@ -22,7 +22,7 @@ from otokura.access.oidc.errors import TokenRefusedError, refused
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.models import OidcIssuerRecord
 from otokura.access.oidc.people import LogIn, log_in
-from otokura.access.oidc.trust import IssuerSettings, TrustedIssuer, arrival, meant
+from otokura.access.oidc.trust import IssuerSettings, TrustedIssuer, arrival, concerned, meant
 from otokura.shared import metrics
 from otokura.shared.address import Reason, ResolvedAddress, client_address
 from otokura.shared.audit import AuditWriter
@@ -146,6 +146,28 @@ class OidcVerifier:
         except TokenRefusedError as error:
             REFUSED.labels(error.why).inc()
             raise refused() from error
+
+    async def logged_out(self, token: str) -> list[tuple[TrustedIssuer, str, datetime]]:
+        """Whose tokens end by a logout token, and those made until when; of every tenant that it concerns.
+
+        Raises:
+            TokenRefusedError: it is not good.
+            Unavailable: the issuer's keys cannot be had.
+        """
+        presented = tokens.read(token)
+        issuer = presented.claims.get("iss")
+        trusting = await self._book.of(issuer) if isinstance(issuer, str) else ()
+        among = [
+            one
+            for one in concerned(trusting, presented.claims)
+            if presented.algorithm in one.settings.algorithms
+        ]
+        if not among:
+            raise TokenRefusedError("audience")
+        key = await self.keys.find(among[0].issuer, presented.kid, presented.algorithm)
+        if key is None:
+            raise TokenRefusedError("key")
+        return [(one, *tokens.logged_out(token, presented, one, key)) for one in among]
 
     async def _accept(self, token: str, place: ResolvedAddress, *, anew: bool) -> Accepted:
         trusted, claims = await judge(token, partial(self._book.of, anew=anew), self.keys)
