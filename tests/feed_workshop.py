@@ -21,6 +21,9 @@ from otokura.access.feeds.models import FeedRecord
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.oidc.fetching import Documents
+from otokura.access.oidc.keys import IssuerKeys
+from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
@@ -185,6 +188,8 @@ async def _open(
     await audit.start()
     stack.push_async_callback(audit.stop, 0.5)
     signing = SigningKeys(database, key, ISSUER)
+    documents = Documents(settings)
+    stack.push_async_callback(documents.close)
     state = AccessState(
         settings=settings,
         database=database,
@@ -194,6 +199,7 @@ async def _open(
         store=store,
         signing=signing,
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
     )

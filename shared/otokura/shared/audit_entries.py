@@ -28,6 +28,7 @@ class Action(StrEnum):
     READ_DENIED = "read.denied"
     CALLS_SEARCHED = "calls.searched"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    TOKEN_ACCEPTED = "token.accepted"  # noqa: S105 - the name of an action
     TOKEN_DENIED = "token.denied"  # noqa: S105 - the name of an action
     INVITATION_MADE = "invitation.made"
     INVITATION_ACCEPTED = "invitation.accepted"
@@ -36,6 +37,12 @@ class Action(StrEnum):
     LOGIN_SUCCEEDED = "login.succeeded"
     LOGIN_REFUSED = "login.refused"
     SESSION_ENDED = "session.ended"
+    TOKENS_REVOKED = "tokens.revoked"
+    ISSUER_CONFIGURED = "issuer.configured"
+    ISSUER_CHANGED = "issuer.changed"
+    ISSUER_REMOVED = "issuer.removed"
+    SUBJECT_BOUND = "subject.bound"
+    SUBJECT_UNBOUND = "subject.unbound"
     BOOTSTRAP_COMPLETED = "bootstrap.completed"
     TENANT_CREATED = "tenant.created"
     PRINCIPAL_CREATED = "principal.created"

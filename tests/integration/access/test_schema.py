@@ -12,6 +12,7 @@ from otokura.access.feeds import models as feeds
 from otokura.access.identity import models as identity
 from otokura.access.logins import models as logins
 from otokura.access.models import Table
+from otokura.access.oidc import models as oidc
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
 from otokura.access.tenancy import models as tenancy
@@ -23,7 +24,7 @@ from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, logins, policy, reads, tenancy, transcriptions)
+SLICES = (feeds, identity, logins, oidc, policy, reads, tenancy, transcriptions)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:

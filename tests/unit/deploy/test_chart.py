@@ -204,6 +204,17 @@ def test_webhooks_leave_for_no_private_address_but_those_that_are_listed() -> No
     assert given["OTOKURA_WEBHOOK_ALLOWED_NETWORKS"] == "10.30.0.0/16,fd00:30::/64"
 
 
+def test_access_reaches_identity_providers_where_that_is_wanted() -> None:
+    """Without it there is no way out (`test_a_service_reaches_only_what_it_needs`)."""
+    scenario = "external-store-values.yaml"
+    blocks = ways_out(scenario, 8443, "access")
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "2000::/3", "10.50.0.0/16"]
+    assert "10.0.0.0/8" in blocks[0]["except"]
+    [container] = pod_templates(scenario)["otokura-access"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_OIDC_ALLOWED_NETWORKS"] == "10.50.0.0/16"
+
+
 def test_the_way_out_can_be_closed() -> None:
     policy = policy_with({"webhooks": {"enabled": False}}, "ingest")
     assert 443 not in {port["port"] for rule in policy["egress"] for port in rule["ports"]}
@@ -235,6 +246,8 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"webhooks": {"ports": []}},
         {"webhooks": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"webhooks": {"allowedNetworks": ["everywhere"]}},
+        {"oidc": {"ports": [80]}},
+        {"oidc": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"summaries": {"url": "https://llm.example/v1"}},
         {"summaries": {"url": "llm.example", "model": "a-model"}},
         {"summaries": {"networks": ["0.0.0.0/0"]}},

@@ -19,10 +19,15 @@ from otokura.access.identity import credentials_api
 from otokura.access.identity.accounts import TokensOnly
 from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.live import api as live
 from otokura.access.logins import api as logins
 from otokura.access.logins import managing_api as managing_logins
+from otokura.access.oidc import api as oidc
+from otokura.access.oidc import logout_api
+from otokura.access.oidc.fetching import Documents
+from otokura.access.oidc.keys import IssuerKeys
+from otokura.access.oidc.verifier import AnyVerifier, OidcVerifier
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
@@ -72,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
         credentials_api.router,
         logins.router,
         managing_logins.router,
+        oidc.router,
+        logout_api.router,
         tenancy.router,
         policy.router,
         reads.router,
@@ -117,6 +124,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     async with database.session() as session:
         await see_configured_token(session, settings)
     await signing.announce()
+    documents = Documents(settings)
+    stack.push_async_callback(documents.close)
     return AccessState(
         settings=settings,
         database=database,
@@ -126,6 +135,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         store=store,
         signing=signing,
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
         live=Hub(),
@@ -135,8 +145,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
 
 def _authenticator(state: AccessState) -> Authenticator:
     accounts, settings = TokensOnly(), state.settings
-    verifier = TokenVerifier(settings.issuer, settings.audience, state.signing.lookup, accounts.is_revoked)
-    return Authenticator(verifier, accounts)
+    own = TokenVerifier(settings.issuer, settings.audience, state.signing.lookup, accounts.is_revoked)
+    return Authenticator(AnyVerifier(own, settings.issuer, state.oidc), accounts)
 
 
 def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, readiness: Readiness) -> None:

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from otokura.shared.settings import ServiceSettings
+from otokura.access.oidc.settings import OidcSettings
 
 
-class Settings(ServiceSettings):
+class Settings(OidcSettings):
     """The settings of access."""
 
     service: ClassVar[str] = "access"

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.logins.hashing import Hashing
+from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
 from otokura.shared.audit import AuditWriter
@@ -35,6 +36,7 @@ class AccessState:
     store: ObjectStore
     signing: SigningKeys
     issuer: TokenIssuer
+    oidc: OidcVerifier
     closings: Closings
     headers: HeaderCache
     live: Hub = field(default_factory=Hub)

@@ -13,6 +13,7 @@ from otokura.access.etags import etag_of, version_of
 from otokura.access.identity import bootstrap as bootstrapping
 from otokura.access.identity import oauth, principals, repository, tokens
 from otokura.access.identity import principal_change as changing
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import (
     BootstrapBody,
     Credentials,
@@ -25,6 +26,8 @@ from otokura.access.identity.views import (
     PrincipalView,
     TokenResponse,
 )
+from otokura.access.oidc import exchange
+from otokura.access.oidc.views import ExchangedToken
 from otokura.access.permission import PrincipalManager, identify, tenant_of
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
@@ -51,9 +54,11 @@ _FORM_DOC: dict[str, Any] = {
                     "type": "object",
                     "required": ["grant_type"],
                     "properties": {
-                        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                        "grant_type": {"type": "string", "enum": ["client_credentials", exchange.GRANT]},
                         "client_id": {"type": "string", "format": "uuid"},
                         "client_secret": {"type": "string", "format": "password"},
+                        "subject_token": {"type": "string", "format": "password"},
+                        "subject_token_type": {"type": "string", "enum": list(exchange.TAKEN)},
                     },
                 }
             }
@@ -67,16 +72,16 @@ _OAUTH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def refusal_throttle(request: Request) -> tokens.RefusalThrottle:
+async def refusal_throttle(request: Request) -> RefusalThrottle:
     """The app's throttle of refusals that become entries."""
-    throttle: tokens.RefusalThrottle = request.app.state.refusal_throttle
+    throttle: RefusalThrottle = request.app.state.refusal_throttle
     return throttle
 
 
 @router.post(
     "/oauth2/token",
     tags=["identity"],
-    response_model=TokenResponse,
+    response_model=TokenResponse | ExchangedToken,
     responses=_OAUTH_RESPONSES,
     openapi_extra=_FORM_DOC,
 )
@@ -84,11 +89,14 @@ async def token(
     request: Request,
     state: State,
     place: ClientAddress,
-    throttle: Annotated[tokens.RefusalThrottle, Depends(refusal_throttle)],
+    throttle: Annotated[RefusalThrottle, Depends(refusal_throttle)],
 ) -> Response:
-    """A token for a client (RFC 6749 §4.4: grant type `client_credentials`)."""
+    """A token for a client (RFC 6749 §4.4), or for one of an identity provider's tokens (RFC 8693)."""
     try:
         fields = await oauth.read_form(request)
+        if fields.get("grant_type") == exchange.GRANT:
+            exchanged = await exchange.exchange(state, fields, place)
+            return JSONResponse(exchanged.model_dump(), headers=oauth.NO_STORE)
         credentials = oauth.read_credentials(request.headers.get("authorization"), fields)
         oauth.check_grant_type(fields)
         issued = await tokens.issue(state, credentials, place, throttle)

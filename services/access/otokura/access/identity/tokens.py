@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from otokura.access.identity import repository
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.oauth import ClientCredentials, OAuthError
 from otokura.access.identity.secrets import secret_matches
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import TokenResponse
 from otokura.access.state import AccessState
 from otokura.shared import metrics
@@ -21,45 +19,13 @@ from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
-from otokura.shared.tokens import Principal
+from otokura.shared.tokens import MAX_LIFETIME, Principal
 
 REFUSED = metrics.counter(
     "otokura_access_token_requests_refused_total",
     "Token requests refused, by whether the client exists.",
     ["client"],
 )
-_QUIET_SECONDS = 60.0
-_MAX_REMEMBERED = 4096
-
-
-class RefusalThrottle:
-    """Lets one refusal of a client from an address become an entry each minute; the rest is counted.
-
-    Whoever guesses secrets must leave a trace, and must not be able to flood the log.
-    """
-
-    def __init__(self) -> None:
-        self._written: OrderedDict[tuple[UUID | None, str], tuple[float, int]] = OrderedDict()
-
-    def admits(self, client_id: UUID, address: str) -> bool:
-        """Whether to write this one down."""
-        return self.counted(client_id, address) > 0
-
-    def counted(self, client_id: UUID | None, address: str) -> int:
-        """For how many refusals an entry is to be written now: this one and those left out before; or none.
-
-        None as the client is everybody who does not exist.
-        """
-        key, now = (client_id, address), time.monotonic()
-        written, left_out = self._written.get(key, (float("-inf"), 0))
-        if now - written < _QUIET_SECONDS:
-            self._written[key] = (written, left_out + 1)
-            return 0
-        self._written[key] = (now, 0)
-        self._written.move_to_end(key)
-        if len(self._written) > _MAX_REMEMBERED:
-            self._written.popitem(last=False)
-        return left_out + 1
 
 
 async def issue(
@@ -157,8 +123,8 @@ def where(place: ResolvedAddress) -> dict[str, object]:
 
 async def revoke(state: AccessState, principal: Principal) -> None:
     """Takes back one token, here at once and in every service as the event arrives."""
-    lifetime = timedelta(seconds=state.settings.token_lifetime_seconds)
     async with state.database.session() as session:
         at = await repository.now(session)
-        await repository.revoke_token(session, principal.jti, at + lifetime + timedelta(minutes=1))
+        # Other issuers' tokens may live longer than ours.
+        await repository.revoke_token(session, principal.jti, at + MAX_LIFETIME + timedelta(minutes=1))
         await publish(session, TokenRevoked(jti=principal.jti, at=at))

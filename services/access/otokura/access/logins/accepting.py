@@ -13,7 +13,7 @@ from otokura.access.identity.ending import end_tokens
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.secrets import hash_secret, new_secret
 from otokura.access.identity.subject import Reader
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins import asking, keys, lockout, passwords, repository, second_factor, tries
 from otokura.access.logins.log_in import refused
 from otokura.access.logins.models import NEVER, Invitation, Login

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from otokura.access.errors import InvitationOver, LoginRefused, SessionOver, TooManyTries
 from otokura.access.identity.api import refusal_throttle
 from otokura.access.identity.oauth import NO_STORE
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins import accepting, log_in, password_change, sessions
 from otokura.access.logins.log_in import Attempt
 from otokura.access.logins.views import (

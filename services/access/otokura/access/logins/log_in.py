@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from otokura.access.errors import LoginRefused, SecondFactorNeeded, TooManyTries
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins import lockout, repository, second_factor, sessions, tries
 from otokura.access.logins.keys import app_key
 from otokura.access.logins.models import NEVER

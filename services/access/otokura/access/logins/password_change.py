@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from otokura.access.errors import TooManyTries
 from otokura.access.identity import repository as identity
 from otokura.access.identity.subject import Reader
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins import lockout, passwords, repository, sessions, tries
 from otokura.access.logins.accepting import names
 from otokura.access.logins.log_in import refused

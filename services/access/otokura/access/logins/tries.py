@@ -10,7 +10,8 @@ from uuid import UUID
 
 from otokura.access.errors import TooManyTries
 from otokura.access.identity import repository as identity
-from otokura.access.identity.tokens import RefusalThrottle, where
+from otokura.access.identity.throttle import RefusalThrottle
+from otokura.access.identity.tokens import where
 from otokura.access.logins import lockout, repository
 from otokura.access.logins.repository import Account
 from otokura.access.state import AccessState

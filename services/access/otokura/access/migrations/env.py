@@ -4,13 +4,23 @@ from otokura.access.feeds.models import FeedRecord
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.logins.models import Login
 from otokura.access.models import Table
+from otokura.access.oidc.models import OidcIssuerRecord
 from otokura.access.policy.models import ZoneRecord
 from otokura.access.reads.models import CallRecord
 from otokura.access.tenancy.models import Tenant
 from otokura.access.transcriptions.models import TranscriptionRequest
 from otokura.shared.alembic_env import run
 
-SLICES = (Tenant, PrincipalRecord, Login, ZoneRecord, CallRecord, FeedRecord, TranscriptionRequest)
+SLICES = (
+    Tenant,
+    PrincipalRecord,
+    Login,
+    OidcIssuerRecord,
+    ZoneRecord,
+    CallRecord,
+    FeedRecord,
+    TranscriptionRequest,
+)
 """Importing each slice's models is what puts its tables into the metadata."""
 
 run(Table.metadata)

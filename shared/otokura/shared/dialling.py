@@ -15,13 +15,13 @@ from typing import Any, Protocol, cast
 
 import httpcore
 
-from otokura.ingest.webhooks.destination import AddressPolicy
+from otokura.shared.destinations import AddressPolicy
 
 _RESOLVER_THREADS = 16
 
 
 class AddressRefusedError(Exception):
-    """The name leads nowhere, or somewhere that webhooks may not go.
+    """The name leads nowhere, or somewhere that may not be connected to.
 
     One error for both: which internal names exist is nobody's business.
     """
@@ -39,7 +39,7 @@ class SystemResolver:
     """The operating system's resolver, in threads of its own: a name server that hangs holds up nobody."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="webhook-dns")
+        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="guarded-dns")
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """See `Resolver`."""
