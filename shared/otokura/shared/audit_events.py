@@ -71,9 +71,9 @@ class CheckpointPublished(EventData):
 
 
 class AuditAlerted(EventData):
-    """Something an auditor must look at: a gap, a bad signature, a silent source, broken glass, a leak signal.
+    """Something to look at: a gap, a bad signature, a silent source, broken glass, a leak signal.
 
-    For the last two `detail` names the entry that tells all of it, and `source` is the service that wrote it.
+    For the last two `detail` names the entry that tells all of it, and `source` the service that wrote it.
     """
 
     TOPIC = Topic.AUDIT_ALERTS

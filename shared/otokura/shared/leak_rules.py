@@ -1,7 +1,7 @@
-"""Rules over reads: by what the reading of one person is taken for a leak (`leak_rules` of a tenant's settings).
+"""Rules over reads: what is taken for a leak in how one person reads (`leak_rules` of a tenant's settings).
 
-A rule matches a reader, raises a leak signal, and by `pause` keeps them from reading until an administrator has
-looked. docs/signals.md has what each kind counts.
+A rule matches a reader, raises a leak signal, and by `pause` keeps them from reading until an administrator
+has looked. docs/signals.md has what each kind counts.
 """
 
 from __future__ import annotations

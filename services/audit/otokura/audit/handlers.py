@@ -16,6 +16,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from otokura.audit import repository, sequencer
+from otokura.audit.alerting import alert_of
 from otokura.audit.batches import Batch, Message, Rejected, read_batch
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.progress import Progress
@@ -184,7 +185,13 @@ class LogConsumer:
                 await repository.note_sources(session, batch.news, now)
             if not batch.prepared:
                 return 0
-            return await sequencer.append(session, now.year, batch.prepared)
+            fresh = await sequencer.append(session, now.year, batch.prepared)
+            for item in batch.prepared:
+                alert = alert_of(item.event, now)
+                if alert and await repository.raise_alert(session, alert, str(item.event.entry_id)):
+                    ALERTS.labels(alert.kind).inc()
+                    log.warning("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
+            return fresh
 
 
 def _alert(rejected: Rejected, now: datetime) -> tuple[AuditAlerted, str]:
