@@ -23,6 +23,7 @@ from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.audit import AuditWriter
@@ -196,6 +197,7 @@ async def _open(
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
         closings=Closings(audit),
         headers=HeaderCache(),
+        watch=Watch(database),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
@@ -36,6 +37,7 @@ class AccessState:
     issuer: TokenIssuer
     closings: Closings
     headers: HeaderCache
+    watch: Watch
     live: Hub = field(default_factory=Hub)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
 
