@@ -187,10 +187,12 @@ class LogConsumer:
                 return 0
             fresh = await sequencer.append(session, now.year, batch.prepared)
             for item in batch.prepared:
-                alert = alert_of(item.event, now)
-                if alert and await repository.raise_alert(session, alert, str(item.event.entry_id)):
-                    ALERTS.labels(alert.kind).inc()
-                    log.warning("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
+                told = alert_of(item.event, now)
+                if told is None:
+                    continue
+                if await repository.raise_alert(session, told, str(item.event.entry_id)):
+                    ALERTS.labels(told.kind).inc()
+                    log.warning("audit alert", kind=told.kind, source=told.source, **told.detail)
             return fresh
 
 

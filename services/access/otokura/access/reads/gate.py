@@ -178,9 +178,9 @@ async def _judged(
     asked = reader.circumstances(request.purpose, request.reason, given.facts if given else None)
     denial = judge(state.policies.decide, reader, call, request.action, asked)
     # About who is paused no policy was asked anything.
-    unasked = call is None or reader.paused
-    question = None if unasked else Question.of(reader.facts, request.action, call, asked)
-    return denial, question, given
+    if call is None or reader.paused:
+        return denial, None, given
+    return denial, Question.of(reader.facts, request.action, call, asked), given
 
 
 def require_manifest(permit: Permit) -> Manifest:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Integer, Row, Text, bindparam, text
+from sqlalchemy import CursorResult, Integer, Row, Text, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 from sqlmodel import col, select
@@ -119,7 +119,7 @@ async def matching(session: AsyncSession, rule: CountRule, readers: Sequence[UUI
 
 async def settings(session: AsyncSession, tenant_id: UUID) -> dict[str, Any]:
     """A tenant's settings as they are kept."""
-    return (await session.exec(select(Tenant.settings).where(Tenant.id == tenant_id))).one()
+    return dict((await session.exec(select(Tenant.settings).where(Tenant.id == tenant_id))).one())
 
 
 async def reader(session: AsyncSession, tenant_id: UUID, reader_id: UUID) -> PrincipalRecord | None:
@@ -169,7 +169,7 @@ async def paused(session: AsyncSession, tenant_id: UUID) -> Sequence[PrincipalRe
 
 
 async def _insert(
-    session: AsyncSession, statement: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    session: AsyncSession, statement: TextClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> Sequence[Row[Any]]:
     """Runs a statement that takes a list for each column."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
@@ -177,5 +177,5 @@ async def _insert(
     return result.all() if result.returns_rows else ()
 
 
-async def _run(session: AsyncSession, statement: Any, values: Mapping[str, Any]) -> CursorResult[Any]:
+async def _run(session: AsyncSession, statement: TextClause, values: Mapping[str, Any]) -> CursorResult[Any]:
     return await (await session.connection()).execute(statement, dict(values))
