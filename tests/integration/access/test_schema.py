@@ -8,11 +8,14 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, text
 
+from otokura.access.break_glass import models as break_glass
 from otokura.access.feeds import models as feeds
+from otokura.access.grants import models as grants
 from otokura.access.identity import models as identity
 from otokura.access.models import Table
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
+from otokura.access.signals import models as signals
 from otokura.access.tenancy import models as tenancy
 from otokura.access.transcriptions import models as transcriptions
 from otokura.shared.database import Database, alembic_config, migrate
@@ -22,7 +25,7 @@ from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, policy, reads, tenancy, transcriptions)
+SLICES = (break_glass, feeds, grants, identity, policy, reads, signals, tenancy, transcriptions)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:
