@@ -103,9 +103,13 @@ def test_so_many_different_calls_pause_the_reader_until_an_administrator_looks(
         assert admin.delete(f"/v1/pauses/{lead.id}").status_code == 204
         assert admin.delete(f"/v1/pauses/{lead.id}").status_code == 404
     assert read(access, lead, calls[0]).status_code == 200
+    assert [bool(signal["lifted_at"]) for signal in signals(access, tenant)] == [True]
     lifted = access.audit.entry(action="pause.lifted", tenant_id=str(tenant.id))
     assert lifted["detail"]["reader"]["id"] == str(lead.id)
     assert access.audit.entry(action="signal.raised", tenant_id=str(tenant.id))["detail"]["paused"] is True
+    for call in calls[1:]:
+        read(access, lead, call)
+    assert until(lambda: paused(access, tenant)) == [str(lead.id)], "it is counted anew, and holds anew"
 
 
 @pytest.mark.guarantee("R30")

@@ -68,7 +68,8 @@ async def record_denial(
     if question is not None:
         detail |= {"question": question.described(), "policy_version": state.policies.version}
     await state.audit.write(entry(Action.READ_DENIED, reader, detail, call_id))
-    state.watch.add(Observation.of(reader, denied=True))
+    if not reader.paused:
+        state.watch.add(Observation.of(reader, denied=True))
 
 
 _NOT_WHILE_PAUSED = {PolicyAction.SEARCH, PolicyAction.ASK_BREAK_GLASS, PolicyAction.APPROVE_BREAK_GLASS}

@@ -144,7 +144,7 @@ class OpenedRead(Opened):
 
 
 async def permit(state: AccessState, request: Request) -> Permit:
-    """Decides, with one query. A denial is written down before it is told.
+    """Decides, with one query, and another for a grant. A denial is written down before it is told.
 
     Raises:
         Unauthenticated: the token, or whose it is, is no longer good.

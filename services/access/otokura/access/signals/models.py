@@ -69,5 +69,7 @@ class LeakSignal(Table, table=True):
     detail: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     """What was counted."""
     paused: bool
-    """Whether it keeps the reader from reading."""
+    """Whether it kept the reader from reading."""
     at: datetime = moment()
+    lifted_at: datetime | None = moment(nullable=True)
+    """When an administrator let the reader read again."""

@@ -73,7 +73,7 @@ _COUNTS = {
 _COUNTS = {kind: query.bindparams(bindparam("readers", type_=ARRAY(Uuid))) for kind, query in _COUNTS.items()}
 _RECENT = text("""
     SELECT EXISTS (SELECT FROM leak_signals WHERE reader_id = :reader AND rule = :rule
-                   AND at > now() - make_interval(mins => :minutes))
+                   AND at > now() - make_interval(mins => :minutes) AND lifted_at IS NULL)
 """)
 _FORGET = [
     text("DELETE FROM seen_calls WHERE at < now() - interval '1 day'"),
@@ -81,6 +81,7 @@ _FORGET = [
     text("DELETE FROM seen_places WHERE last_at < now() - interval '180 days'"),
 ]
 _CLEAR = [
+    text("UPDATE leak_signals SET lifted_at = now() WHERE reader_id = :reader AND lifted_at IS NULL"),
     text("DELETE FROM seen_calls WHERE reader_id = :reader"),
     text("DELETE FROM seen_minutes WHERE reader_id = :reader"),
 ]
@@ -131,7 +132,7 @@ async def reader(session: AsyncSession, tenant_id: UUID, reader_id: UUID) -> Pri
 
 
 async def was_raised(session: AsyncSession, reader_id: UUID, rule: str, minutes: int) -> bool:
-    """Whether a rule has raised a signal about a reader within so many minutes."""
+    """Whether a rule has raised a signal about a reader within so many minutes, with no pause lifted since."""
     values = {"reader": reader_id, "rule": rule, "minutes": minutes}
     return bool((await _run(session, _RECENT, values)).scalar())
 
@@ -143,7 +144,7 @@ async def forget(session: AsyncSession) -> None:
 
 
 async def clear(session: AsyncSession, reader_id: UUID) -> None:
-    """Deletes what was counted of a reader: from now on it is counted anew."""
+    """Deletes what was counted of a reader, and what rules said: from now on it is counted anew."""
     for statement in _CLEAR:
         await _run(session, statement, {"reader": reader_id})
 

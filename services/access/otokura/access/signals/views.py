@@ -21,6 +21,7 @@ class SignalView(BaseModel):
     detail: dict[str, Any]
     paused: bool
     at: datetime
+    lifted_at: datetime | None
 
 
 class SignalCursor(Cursor):

@@ -110,6 +110,7 @@ def _create_signals() -> None:
         sa.Column("detail", JSONB, nullable=False),
         sa.Column("paused", sa.Boolean, nullable=False),
         _time("at"),
+        _time("lifted_at", nullable=True),
     )
     op.create_index("ix_leak_signals_newest", "leak_signals", ["tenant_id", "id"])
     op.create_index("ix_leak_signals_reader", "leak_signals", ["reader_id", "rule", "at"])
