@@ -132,7 +132,7 @@ async def reader(session: AsyncSession, tenant_id: UUID, reader_id: UUID) -> Pri
 
 
 async def was_raised(session: AsyncSession, reader_id: UUID, rule: str, minutes: int) -> bool:
-    """Whether a rule has raised a signal about a reader within so many minutes, with no pause lifted since."""
+    """Whether a rule raised a signal about a reader within so many minutes, and no pause was lifted since."""
     values = {"reader": reader_id, "rule": rule, "minutes": minutes}
     return bool((await _run(session, _RECENT, values)).scalar())
 
