@@ -26,6 +26,7 @@ from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.audit import AuditWriter
@@ -202,6 +203,7 @@ async def _open(
         oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
+        watch=Watch(database),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

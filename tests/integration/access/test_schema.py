@@ -8,13 +8,16 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, text
 
+from otokura.access.break_glass import models as break_glass
 from otokura.access.feeds import models as feeds
+from otokura.access.grants import models as grants
 from otokura.access.identity import models as identity
 from otokura.access.logins import models as logins
 from otokura.access.models import Table
 from otokura.access.oidc import models as oidc
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
+from otokura.access.signals import models as signals
 from otokura.access.tenancy import models as tenancy
 from otokura.access.transcriptions import models as transcriptions
 from otokura.shared.database import Database, alembic_config, migrate
@@ -24,7 +27,19 @@ from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, logins, oidc, policy, reads, tenancy, transcriptions)
+SLICES = (
+    break_glass,
+    feeds,
+    grants,
+    identity,
+    logins,
+    oidc,
+    policy,
+    reads,
+    signals,
+    tenancy,
+    transcriptions,
+)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:

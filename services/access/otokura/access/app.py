@@ -9,11 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from otokura.access.break_glass import api as break_glass
 from otokura.access.feeds import api as feeds
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.feeds.disclosure import Disclosures
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
+from otokura.access.grants import api as grants
 from otokura.access.identity import api as identity
 from otokura.access.identity import credentials_api
 from otokura.access.identity.accounts import TokensOnly
@@ -33,6 +35,8 @@ from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
 from otokura.access.settings import Settings
+from otokura.access.signals import api as signals
+from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
 from otokura.access.transcriptions import api as transcriptions
@@ -85,6 +89,9 @@ def create_app(settings: Settings) -> FastAPI:
         live.router,
         feeds.router,
         transcriptions.router,
+        grants.router,
+        break_glass.router,
+        signals.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -106,6 +113,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         supervisor = await stack.enter_async_context(Supervisor())
         _work(supervisor, stack, state, app.state.readiness)
         stack.push_async_callback(state.closings.drain, _DRAIN_SECONDS)
+        stack.push_async_callback(state.watch.drain)
         yield
 
 
@@ -138,6 +146,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
+        watch=Watch(database),
         live=Hub(),
         decoding=asyncio.Semaphore(settings.decoders),
     )
@@ -164,6 +173,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("outbox", relay.run)
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
+    supervisor.start("leak-signals", state.watch.run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _publish_feeds(supervisor, stack, state)
     readiness.add("database", state.database.ping)

@@ -67,6 +67,30 @@ class RoleNotAssignable(Unprocessable):
     code, title = "role-not-assignable", "Role not assignable"
 
 
+class ReaderPaused(Forbidden):
+    """Reading like this looks like a leak: an administrator has to look first."""
+
+    code, title = "reader-paused", "Reading is paused"
+
+
+class OwnApproval(Forbidden):
+    """Nobody approves what they ask for themselves."""
+
+    code, title = "own-approval", "Two people are needed"
+
+
+class OwnPause(Forbidden):
+    """Nobody lifts the pause of their own reading."""
+
+    code, title = "own-pause", "This is your own pause"
+
+
+class GrantOver(Forbidden):
+    """The grant has expired, was revoked, or was used as often as it may be."""
+
+    code, title = "grant-over", "The grant is over"
+
+
 class NotReady(Conflict):
     """The call has no recording or no transcript (yet)."""
 

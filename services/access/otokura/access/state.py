@@ -14,6 +14,7 @@ from otokura.access.logins.hashing import Hashing
 from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
@@ -39,6 +40,7 @@ class AccessState:
     oidc: OidcVerifier
     closings: Closings
     headers: HeaderCache
+    watch: Watch
     live: Hub = field(default_factory=Hub)
     hashing: Hashing = field(default_factory=Hashing)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))

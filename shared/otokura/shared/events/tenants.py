@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from otokura.shared.clients import ClientKey, ClientLimits, Sha256Hex
 from otokura.shared.events.base import EventData, Role, Topic
 from otokura.shared.insight.settings import InsightRules
+from otokura.shared.leak_rules import LeakRules
 from otokura.shared.publication import Company, Contact, Text
 from otokura.shared.redactions import RedactionPolicy
 
@@ -57,6 +58,10 @@ class TenantSettings(BaseModel):
     """What is not taken out of the text and audio that analysts and feeds get."""
     insight_rules: InsightRules = InsightRules()
     """What changes in the rules by which words of a call become findings."""
+    break_glass_minutes: int = Field(default=60, ge=1, le=480)
+    """For how long broken glass opens calls at most."""
+    leak_rules: LeakRules = LeakRules()
+    """What changes in the rules by which reading is taken for a leak."""
 
 
 class TenantUpdated(EventData):

@@ -22,6 +22,7 @@ from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     FeedFacts,
+    GrantFacts,
     PolicyAction,
     Resource,
     Subject,
@@ -192,8 +193,22 @@ def _context(action: PolicyAction, circumstances: Circumstances) -> dict[str, An
     context: dict[str, Any] = {"zones": list(circumstances.zones)}
     if circumstances.address is not None:
         context["address"] = {"__extn": {"fn": "ip", "arg": str(circumstances.address)}}
+    if circumstances.break_glass:
+        context["break_glass"] = True
     if action in READINGS:
         context["purpose"] = circumstances.purpose or ""
         if circumstances.reason:
             context["reason"] = circumstances.reason
+        if circumstances.grant is not None:
+            context["grant"] = _grant(circumstances.grant)
     return context
+
+
+def _grant(grant: GrantFacts) -> dict[str, Any]:
+    return {
+        "reader": _reference("Reader", str(grant.reader)),
+        "call": _reference("Call", str(grant.call)),
+        "what": sorted(grant.what),
+        "purpose": grant.purpose,
+        "zones": sorted(grant.zones),
+    }

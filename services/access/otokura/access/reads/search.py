@@ -49,6 +49,8 @@ async def _viewable(
     """
     facts, circumstances = reader.facts, reader.circumstances()
     scope = scope_of(tenant_of(reader), facts.roles, facts.team, facts.agent_ids)
+    if reader.break_glass is not None:
+        scope = replace(scope, everything=True)
     page: list[Mapping[str, Any]] = []
     async with state.database.session() as session:
         while True:
