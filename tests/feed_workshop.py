@@ -22,6 +22,7 @@ from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.reads.closing import Closings
+from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
 from otokura.access.tenancy.models import Tenant
@@ -185,17 +186,19 @@ async def _open(
     await audit.start()
     stack.push_async_callback(audit.stop, 0.5)
     signing = SigningKeys(database, key, ISSUER)
+    keys = LocalKeyProvider(settings.keyring_file)
     state = AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=PolicyEngine(),
-        keys=LocalKeyProvider(settings.keyring_file),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
         closings=Closings(audit),
         headers=HeaderCache(),
+        index_keys=IndexKeys(keys),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

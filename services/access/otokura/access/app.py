@@ -25,6 +25,11 @@ from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
+from otokura.access.search import api as search
+from otokura.access.search import handlers as search_handlers
+from otokura.access.search.indexer import Indexer
+from otokura.access.search.keys import IndexKeys
+from otokura.access.search.worker import IndexWorker
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
@@ -71,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         tenancy.router,
         policy.router,
         reads.router,
+        search.router,
         live.router,
         feeds.router,
         transcriptions.router,
@@ -113,17 +119,19 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     async with database.session() as session:
         await see_configured_token(session, settings)
     await signing.announce()
+    keys = key_provider(settings)
     return AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=policies,
-        keys=key_provider(settings),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
         closings=Closings(audit),
         headers=HeaderCache(),
+        index_keys=IndexKeys(keys),
         live=Hub(),
         decoding=asyncio.Semaphore(settings.decoders),
     )
@@ -139,11 +147,12 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     events = producer(state.settings)
     stack.push_async_callback(events.stop)
     relay = OutboxRelay(state.database, events, state.audit, state.audit.source)
-    # What feeds do follows on what the read model has taken in, in one transaction.
+    # What feeds and the index do follows on what the read model has taken in, in one transaction.
     listening = [
         *subscriptions(),
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
+        *search_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
@@ -152,6 +161,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("consumer", consumer.run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _publish_feeds(supervisor, stack, state)
+    _index(supervisor, state)
     readiness.add("database", state.database.ping)
     readiness.add("audit", state.audit.check)
     readiness.add("audit-topic", AuditTopic(state.settings).check)
@@ -169,6 +179,12 @@ def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessS
     for number in range(state.settings.feed_workers):
         worker = FeedWorker(state.database, disclosures, state.settings)
         supervisor.start(f"feed-worker-{number}", worker.run)
+
+
+def _index(supervisor: Supervisor, state: AccessState) -> None:
+    for number in range(state.settings.index_workers):
+        worker = IndexWorker(state.database, Indexer(state), state.settings)
+        supervisor.start(f"index-worker-{number}", worker.run)
 
 
 class AuditTopic:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.reads.closing import Closings
+from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
@@ -20,6 +21,9 @@ from otokura.shared.objects import ObjectStore
 from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer
+
+_OPENING = 16
+"""Half of what the store's client does at once: searches leave room for reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,11 @@ class AccessState:
     issuer: TokenIssuer
     closings: Closings
     headers: HeaderCache
+    index_keys: IndexKeys
     live: Hub = field(default_factory=Hub)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_OPENING))
+    """For transcripts that searches open."""
 
 
 async def access_state(connection: HTTPConnection) -> AccessState:

@@ -17,6 +17,7 @@ class PolicyAction(StrEnum):
     """What can be asked for; the actions of the schema."""
 
     SEARCH = "search"
+    SEARCH_TEXT = "search-text"
     VIEW = "view"
     LISTEN = "listen"
     LISTEN_REDACTED = "listen-redacted"
@@ -33,11 +34,13 @@ class PolicyAction(StrEnum):
 
 
 READINGS = {
+    PolicyAction.SEARCH_TEXT,
     PolicyAction.LISTEN,
     PolicyAction.LISTEN_REDACTED,
     PolicyAction.READ_TRANSCRIPT,
     PolicyAction.READ_REDACTED,
 }
+"""What is done for a purpose, and perhaps for a reason."""
 
 
 @dataclass(frozen=True, slots=True)

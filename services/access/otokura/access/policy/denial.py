@@ -15,6 +15,7 @@ _WORDS = {
     "outside-zones": "Your address is in none of the zones from which your company permits this.",
     "purpose-not-disclosed": "This purpose was not disclosed to the caller of this call.",
     "reason-required": "Your role needs a reason: say why in `reason`.",
+    "reason-required-to-search": "Your role needs a reason to search: say why in `reason`.",
     "no-tenant": "This is a tenant's own business, and you belong to no tenant.",
 }
 _OTHERWISE = "Your role does not permit this."
