@@ -13,6 +13,7 @@ from otokura.access.identity import models as identity
 from otokura.access.models import Table
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
+from otokura.access.search import models as search
 from otokura.access.tenancy import models as tenancy
 from otokura.access.transcriptions import models as transcriptions
 from otokura.shared.database import Database, alembic_config, migrate
@@ -22,7 +23,7 @@ from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, policy, reads, tenancy, transcriptions)
+SLICES = (feeds, identity, policy, reads, search, tenancy, transcriptions)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:
