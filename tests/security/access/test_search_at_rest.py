@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b, sha256
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -117,7 +118,12 @@ def test_no_log_line_holds_a_phrase_or_a_number(access: Access, tenant: Tenant) 
 @pytest.mark.guarantee("S2")
 def test_no_error_repeats_what_was_looked_for(access: Access, tenant: Tenant) -> None:
     token = tenant.person("supervisor").token
-    for phrase, about in (("Zeppelin", {"signals": ["Zeppelin"]}), ("ぜ", {}), ("Zeppelin" * 30, {})):
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("Zeppelin", {"signals": ["Zeppelin"]}),
+        ("ぜ", {}),
+        ("Zeppelin" * 30, {}),
+    )
+    for phrase, about in asked:
         refused = look(access, token, phrase, **about)
         assert refused.status_code == 422
         assert "eppelin" not in refused.text
