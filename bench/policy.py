@@ -1,8 +1,8 @@
-"""Decisions a second of the policy engine with the shipped policies, against bare cedarpy on the same questions.
+"""Decisions a second of the policy engine with the shipped policies, against bare cedarpy asked the same.
 
 `fresh`: a reader about one call after another, three actions each, none asked before: a page of a search.
-`remembered`: the same again. `bare`: cedarpy with policies and schema parsed once, and subject and call as JSON,
-which is what there is without an engine; `text`: with everything as text, as cedarpy's first example has it.
+`remembered`: the same again. `bare`: cedarpy with policies and schema parsed once, and subject and call as
+JSON, which is what there is without an engine; `text`: everything as text, as cedarpy's first example has it.
 Processor time, the best of several rounds, in turn; the answers of all are compared. Prints one JSON line.
 """
 

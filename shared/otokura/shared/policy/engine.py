@@ -107,7 +107,7 @@ class PolicyEngine:
         return Decision(allowed, tuple(sorted(names.values())))
 
     # Parsing entities takes as long as deciding, and a reader asks several things about many calls. They are
-    # made of typed facts, and not validated again: what a policy cannot evaluate is an error, and so a denial.
+    # made of typed facts, and not validated again: what a policy cannot evaluate is an error, so a denial.
     def _parse_subject(self, subject: Subject) -> cedarpy.Entities:
         return self._actions.with_added_json_str(json.dumps([_subject_entity(subject)]))
 
