@@ -4,7 +4,7 @@ Starts its own servers (PostgreSQL, SeaweedFS, Tansu, access) and loads a tenant
 bulk (`search_corpus.py`). Only the transcripts that can be asked for lie in the store: those of the newest
 candidates of each question. Then readers of three kinds ask for rare phrases, for some in one call of a
 hundred, and for one that a quarter of all calls hold, several pages of each, over HTTP; every answer is
-checked. Prints one JSON line; exits 1 when the 95th hundredth, of all or of the frequent one, is above the bar.
+checked. Prints one JSON line; exits 1 when the 95th hundredth, of all or of the frequent one, is too long.
 
     python bench/search.py [TRANSCRIPTS…]
 """

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
 from access_audit import PATIENCE_SECONDS
 from access_calls import Call
-from access_service import OFFICE, Access
+from access_service import OFFICE, Access, Tenant
+from searched_calls import saying
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def at(minute: int) -> dict[str, Any]:
+    """When a call began."""
+    return {"started_at": START + timedelta(minutes=minute)}
+
+
+def said(tenant: Tenant, *turns: str, **about: Any) -> Call:
+    """A call in which this was said."""
+    how = {name: about.pop(name) for name in ("hidden", "language", "signals") if name in about}
+    return tenant.call(b"audio", said=saying(*turns, **how), **about)
+
+
+def ids(*calls: Call) -> list[str]:
+    """As answers have them."""
+    return [str(call.id) for call in calls]
 
 
 def indexed(access: Access, *calls: Call) -> None:

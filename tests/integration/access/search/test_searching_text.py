@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 
 from access_audit import run
-from access_calls import Call, seal_call, started_of
-from access_service import ELSEWHERE, Access, Tenant
+from access_calls import Call
+from access_service import Access, Tenant
 from otokura.shared.cipher import encrypt
 from otokura.shared.events import CallStarted, KeyWrapped
 from otokura.shared.insight.settings import FindingKind
 from otokura.shared.keys import KeyContext, KeyUse, Kind, WrappedDek, associated_data, derive
-from search_requests import found, indexed, look, page, pages
-from searched_calls import finding, saying
+from search_requests import at, found, ids, indexed, look, page, pages, said
+from searched_calls import finding
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
-START = datetime(2026, 4, 1, tzinfo=UTC)
 CARD = "4111 1111 1111 1111"
 CARD_SAID = f"番号は{CARD}です"
-
-
-def at(minute: int) -> dict[str, Any]:
-    return {"started_at": START + timedelta(minutes=minute)}
-
-
-def call(tenant: Tenant, *turns: str, **about: Any) -> Call:
-    how = {name: about.pop(name) for name in ("hidden", "language", "signals") if name in about}
-    return tenant.call(b"audio", said=saying(*turns, **how), **about)
-
-
-def ids(*calls: Call) -> list[str]:
-    return [str(one.id) for one in calls]
 
 
 @pytest.mark.guarantee("R41")
@@ -42,9 +24,9 @@ def test_phrases_are_found_in_japanese_and_english_however_they_are_written(
     access: Access, tenant: Tenant
 ) -> None:
     calls = [
-        call(tenant, "お電話ありがとうございます", "あのう、プランを解約、したいのですが", **at(0)),
-        call(tenant, "Thank you for calling", "I’d like to CANCEL my plan, please", language="en", **at(1)),
-        call(tenant, "はい", "Amazon プライムの会費が1,000円です", **at(2)),
+        said(tenant, "お電話ありがとうございます", "あのう、プランを解約、したいのですが", **at(0)),
+        said(tenant, "Thank you for calling", "I’d like to CANCEL my plan, please", language="en", **at(1)),
+        said(tenant, "はい", "Amazon プライムの会費が1,000円です", **at(2)),
     ]
     indexed(access, *calls)
     token = tenant.person("supervisor").token
@@ -75,9 +57,9 @@ def test_phrases_are_found_in_japanese_and_english_however_they_are_written(
 def test_each_reader_finds_the_calls_that_they_may_read(access: Access, tenant: Tenant) -> None:
     agent = tenant.person("agent", agent_ids=["a-1"], team="tokyo")
     tenant.person("agent", agent_ids=["a-2"], team="osaka")
-    calls = [call(tenant, "解約したい", agent_id=f"a-{n}", **at(n)) for n in range(3)]
-    theirs = call(access.tenant(), "解約したい", agent_id="a-1")
-    secret = call(tenant, "解約したい", purposes=["training"], agent_id="a-1", **at(9))
+    calls = [said(tenant, "解約したい", agent_id=f"a-{n}", **at(n)) for n in range(3)]
+    theirs = said(access.tenant(), "解約したい", agent_id="a-1")
+    secret = said(tenant, "解約したい", purposes=["training"], agent_id="a-1", **at(9))
     indexed(access, *calls, theirs, secret)
     newest = ids(*calls[::-1])
     assert found(access, agent.token, "解約") == ids(calls[1])
@@ -91,10 +73,10 @@ def test_each_reader_finds_the_calls_that_they_may_read(access: Access, tenant: 
 @pytest.mark.guarantee("R42")
 def test_who_reads_redacted_text_finds_nothing_by_what_is_redacted(access: Access, tenant: Tenant) -> None:
     calls = [
-        call(tenant, "はい", CARD_SAID, hidden=[CARD], agent_id="a-1", **at(0)),
-        call(tenant, "はい", "番号は9999です", agent_id="a-1", **at(1)),
-        call(tenant, "はい", "番号は知りません", hidden=None, agent_id="a-1", **at(2)),
-        call(tenant, "はい", CARD_SAID, hidden=[CARD], agent_id="a-2", **at(3)),
+        said(tenant, "はい", CARD_SAID, hidden=[CARD], agent_id="a-1", **at(0)),
+        said(tenant, "はい", "番号は9999です", agent_id="a-1", **at(1)),
+        said(tenant, "はい", "番号は知りません", hidden=None, agent_id="a-1", **at(2)),
+        said(tenant, "はい", CARD_SAID, hidden=[CARD], agent_id="a-2", **at(3)),
     ]
     indexed(access, *calls)
     analyst, supervisor = tenant.person("analyst").token, tenant.person("supervisor").token
@@ -136,9 +118,9 @@ def numbered(tenant: Tenant, made: Call, caller: str) -> None:
 def test_filters_narrow(access: Access, tenant: Tenant) -> None:
     waiting = finding(FindingKind.COMPLAINT, "waiting")
     calls = [
-        call(tenant, "解約したい", agent_id="a-0", **at(0)),
-        call(tenant, "解約したい", agent_id="a-1", signals=waiting, **at(1)),
-        call(tenant, "解約 please", agent_id="a-1", language="en", **at(2)),
+        said(tenant, "解約したい", agent_id="a-0", **at(0)),
+        said(tenant, "解約したい", agent_id="a-1", signals=waiting, **at(1)),
+        said(tenant, "解約 please", agent_id="a-1", language="en", **at(2)),
     ]
     numbered(tenant, calls[0], "+81-3-1234-5678")
     indexed(access, *calls)
@@ -160,75 +142,9 @@ def test_filters_narrow(access: Access, tenant: Tenant) -> None:
         assert found(access, token, "解約", **about) == ids(*expected), about
 
 
-@pytest.mark.guarantee("R44")
-def test_pages_hold_each_call_once_while_calls_are_added(access: Access, tenant: Tenant) -> None:
-    before = [call(tenant, "解約したい", started_at=START) for _ in range(3)]
-    before += [call(tenant, "解約したい", **at(n)) for n in (1, 2)]
-    indexed(access, *before)
-    token = tenant.person("supervisor").token
-    seen: list[str] = []
-    cursor: dict[str, str] = {}
-    for number in range(10):
-        shown = page(access, token, "解約", limit=1, **cursor)
-        seen += [item["call"]["id"] for item in shown["items"]]
-        added = [call(tenant, "解約したい", **at(10 + number)), call(tenant, "別の話", **at(number))]
-        indexed(access, *added)
-        if shown["next_cursor"] is None:
-            break
-        cursor = {"cursor": shown["next_cursor"]}
-    assert len(seen) == len(set(seen))
-    assert set(seen) == set(ids(*before))
-
-
-@pytest.mark.guarantee("R44")
-def test_a_cursor_answers_its_own_question_and_reader_only(access: Access, tenant: Tenant) -> None:
-    indexed(access, *(call(tenant, "解約したい", **at(n)) for n in range(2)))
-    one, other = tenant.person("supervisor").token, tenant.person("supervisor").token
-    cursor = page(access, one, "解約", limit=1)["next_cursor"]
-    stranger = access.tenant().person("supervisor").token
-    for token, phrase, about in (
-        (one, "解約し", {}),
-        (one, "解約", {"language": "ja"}),
-        (other, "解約", {}),
-        (stranger, "解約", {}),
-        (one, "解約", {"cursor": "e30"}),
-    ):
-        refused = look(access, token, phrase, **{"cursor": cursor, **about})
-        assert (refused.status_code, refused.json()["title"]) == (400, "Bad request")
-    assert len(page(access, one, "解約", limit=5, cursor=cursor)["items"]) == 1
-
-
-async def _many(access: Access, tenant: Tenant, count: int) -> list[Call]:
-    async with access.store() as store:
-        making = (
-            seal_call(store, access.keys, tenant.id, b"audio", said=saying("約束解約"), **at(n))
-            for n in range(count)
-        )
-        return await asyncio.gather(*making)
-
-
-@pytest.mark.slow
-@pytest.mark.guarantee("R44")
-def test_a_request_opens_so_many_candidates_and_goes_on(access: Access, tenant: Tenant) -> None:
-    """All have the pieces 約束, 束解 and 解約, and 解約束 in none of them."""
-    last = call(tenant, "解約束解", **at(-1))
-    candidates = run(_many(access, tenant, 101))
-    for one in candidates:
-        access.apply(*one.events)
-    indexed(access, last, *candidates)
-    token = tenant.person("supervisor").token
-    first = page(access, token, "解約束解")
-    assert (first["items"], first["at_least"]) == ([], 0)
-    second = page(access, token, "解約束解", cursor=first["next_cursor"])
-    assert [item["call"]["id"] for item in second["items"]] == ids(last)
-    assert (second["next_cursor"], second["at_least"]) == (None, 1)
-    opened = [e["detail"]["opened"] for e in access.audit.entries(action="transcripts.searched")][-2:]
-    assert opened == [100, 2]
-
-
 @pytest.mark.guarantee("R43")
 def test_the_entry_says_what_was_shown_and_holds_no_content(access: Access, tenant: Tenant) -> None:
-    calls = [call(tenant, "解約したい", **at(n)) for n in range(2)]
+    calls = [said(tenant, "解約したい", **at(n)) for n in range(2)]
     numbered(tenant, calls[0], "0312345678")
     indexed(access, *calls)
     supervisor = tenant.person("supervisor")
@@ -252,68 +168,9 @@ def test_the_entry_says_what_was_shown_and_holds_no_content(access: Access, tena
     assert detail["phrase"]["mac"] != other["detail"]["phrase"]["mac"]
 
 
-def test_who_may_not_search_is_refused_and_that_is_written(access: Access, tenant: Tenant) -> None:
-    indexed(access, call(tenant, "解約したい"))
-    officer, supervisor = tenant.person("evidence-officer"), tenant.person("supervisor")
-    for token, about, status, words in (
-        (tenant.admin, {}, 403, "role does not permit"),
-        (tenant.person("auditor").token, {}, 403, "role does not permit"),
-        (officer.token, {}, 403, "needs a reason"),
-        (supervisor.token, {"address": ELSEWHERE}, 403, "in none of the zones"),
-        ("nonsense", {}, 401, ""),
-    ):
-        refused = look(access, token, "解約", **about)
-        assert refused.status_code == status, refused.text
-        assert words in refused.json()["detail"]
-    for who in (officer, supervisor):
-        [denied] = access.audit.entries(action="read.denied", reader=str(who.id))
-        assert denied["detail"]["action"] == "search-text"
-        assert "解約" not in str(denied)
-
-
-@pytest.mark.parametrize(
-    ("phrase", "about", "status"),
-    [
-        ("", {}, 422),
-        ("、。", {}, 422),
-        ("約", {}, 422),
-        ("ab", {}, 422),
-        ("x" * 201, {}, 422),
-        ("\x00\x00\x00", {}, 422),
-        ("解約", {"purpose": None}, 422),
-        ("解約", {"signals": ["angry"]}, 422),
-        ("解約", {"agent_id": "a\x00"}, 422),
-        ("解約", {"limit": 0}, 422),
-        ("解約", {"from": "yesterday"}, 422),
-        ("解約", {"cursor": "%00"}, 400),
-        ("解約", {"nonsense": 1}, 422),
-    ],
-)
-def test_questions_that_cannot_be_understood_are_refused(
-    access: Access, tenant: Tenant, phrase: str, about: dict[str, Any], status: int
-) -> None:
-    refused = look(access, tenant.person("supervisor").token, phrase, **about)
-    assert refused.status_code == status, refused.text
-    assert refused.headers["Content-Type"] == "application/problem+json"
-
-
-def test_a_body_of_broken_characters_is_refused(access: Access, tenant: Tenant) -> None:
-    with access.client(tenant.person("supervisor").token) as client:
-        body = b'{"phrase": "\\ud800\\ud800\\ud800", "purpose": "quality"}'
-        refused = client.post("/v1/search", content=body, headers={"Content-Type": "application/json"})
-    assert refused.status_code in {400, 422}
-
-
-def test_a_tenant_of_which_nothing_was_ever_indexed_finds_nothing(access: Access, tenant: Tenant) -> None:
-    tenant.access.apply(started_of(call(access.tenant(), "解約").id, tenant.id))
-    token = tenant.person("supervisor").token
-    assert found(access, token, "解約") == []
-    assert look(access, token, "解約", cursor="e30").status_code == 400
-
-
 @pytest.mark.guarantee("R48")
 def test_a_transcript_that_was_changed_is_not_shown_and_told(access: Access, tenant: Tenant) -> None:
-    calls = [call(tenant, "解約したい", **at(n)) for n in range(2)]
+    calls = [said(tenant, "解約したい", **at(n)) for n in range(2)]
     indexed(access, *calls)
     name = f"transcripts/{tenant.id}/{calls[1].id}/1"
     access.replace_object(name, lambda data: data[:-1] + bytes([data[-1] ^ 1]), "transcripts")
