@@ -96,6 +96,8 @@ async def candidates(
 ) -> list[dict[str, Any]]:
     """Calls in which the phrase may stand, newest first, at most `limit`, with what it takes to open them.
 
+    What is gone of a call meanwhile is null; its place (`placed_at`, `placed_id`) never is.
+
     Args:
         session: its transaction is for this alone.
         probe: the hashes that must all be there.
@@ -130,10 +132,10 @@ async def candidates(
             ORDER BY i.started_at DESC, i.call_id DESC LIMIT :limit
         )
         SELECT {CALL_COLUMNS}, c.personal, k.kek_id, k.wrapped, k.commitment, {by_redacted} AS by_redacted,
-            i.started_at AS placed_at
+            found.started_at AS placed_at, found.call_id AS placed_id
         FROM found
         JOIN search_index i ON i.call_id = found.call_id
-        JOIN calls c ON c.call_id = found.call_id AND c.tenant_id = :tenant_id
+        LEFT JOIN calls c ON c.call_id = found.call_id AND c.tenant_id = :tenant_id
         LEFT JOIN call_keys k ON k.call_id = c.call_id AND k.tenant_id = c.tenant_id
         {CALL_TABLES}
         ORDER BY found.started_at DESC, found.call_id DESC

@@ -45,6 +45,8 @@ CANDIDATES = 100
 _AT_LEAST = 8
 """Calls that are opened together, also where fewer are missing: not every candidate holds the phrase."""
 
+_NEEDED = ("call_id", "external_id", "manifest", "wrapped", "transcript")
+
 log = logs.get_logger(__name__)
 
 
@@ -135,7 +137,7 @@ def _cursor(asked: Asked, key: IndexKey | None, looked: Looked, found: int) -> s
     row = looked.stopped_at
     if row is None or key is None:
         return None
-    place = Place(started_at=row["placed_at"], call_id=row["call_id"], found=found)
+    place = Place(started_at=row["placed_at"], call_id=row["placed_id"], found=found)
     return cursors.sealed(key, asked.fingerprint, place)
 
 
@@ -181,6 +183,8 @@ def _permitted(asked: Asked, rows: list[dict[str, Any]]) -> Iterator[Candidate]:
     decide, facts = asked.state.policies.decide, asked.reader.facts
     circumstances = asked.reader.circumstances(asked.body.purpose, asked.body.reason)
     for row in rows:
+        if any(row[name] is None for name in _NEEDED):
+            continue  # it is being erased
         view = readable(decide, facts, facts_of(row), circumstances)
         # Found by its raw text only, it is not there for who may see only the other.
         if view is View.RAW or (view is View.REDACTED and row["by_redacted"]):
