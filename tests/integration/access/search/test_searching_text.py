@@ -142,6 +142,18 @@ def test_filters_narrow(access: Access, tenant: Tenant) -> None:
         assert found(access, token, "解約", **about) == ids(*expected), about
 
 
+@pytest.mark.guarantee("R42")
+def test_a_number_finds_nothing_for_who_may_not_see_numbers(access: Access, tenant: Tenant) -> None:
+    calls = [said(tenant, "解約したい", agent_id=f"a-{n}", **at(n)) for n in range(2)]
+    for one in calls:
+        numbered(tenant, one, "03-1234-5678")
+    indexed(access, *calls)
+    both = tenant.person("agent", agent_ids=["a-1"], roles=["agent", "analyst"]).token
+    for token, expected in ((tenant.person("analyst").token, []), (both, [calls[1]])):
+        assert found(access, token, "解約", customer="0312345678") == ids(*expected)
+    assert found(access, both, "解約") == ids(*calls[::-1])
+
+
 @pytest.mark.guarantee("R43")
 def test_the_entry_says_what_was_shown_and_holds_no_content(access: Access, tenant: Tenant) -> None:
     calls = [said(tenant, "解約したい", **at(n)) for n in range(2)]

@@ -99,7 +99,7 @@ async def candidates(
     What is gone of a call meanwhile is null; its place (`placed_at`, `placed_id`) never is.
 
     Args:
-        session: its transaction is for this alone.
+        session: nothing but this follows in its transaction.
         probe: the hashes that must all be there.
         wanted: which calls.
         seen: those of which the reader may see some text, as far as a query can tell.

@@ -24,7 +24,7 @@ from otokura.access.reads.stored import stored_transcript
 from otokura.access.reads.views import CallView, View, facts_of
 from otokura.access.search import cursors, repository
 from otokura.access.search.cursors import Place
-from otokura.access.search.entries import Properties, probe_of, properties_of
+from otokura.access.search.entries import Probe, Properties, probe_of, properties_of
 from otokura.access.search.hashes import IndexKey
 from otokura.access.search.matching import Match, match
 from otokura.access.search.opening import announced_of, unwrap
@@ -96,14 +96,13 @@ async def search(asked: Asked) -> SearchPage:
     """
     phrase = phrase_of(asked.body)
     wanted = properties_wanted(asked.body)
-    state = asked.state
-    async with state.database.session() as session:
+    looked, rows = Looked(), list[dict[str, Any]]()
+    async with asked.state.database.session() as session:
         key = await _key(asked, session)
-    place = _place(asked, key)
-    looked = Looked()
-    if key is not None:
-        rows = await _candidates(asked, key, phrase, wanted, place)
-        await _look(asked, phrase, wanted, rows, looked)
+        place = _place(asked, key)
+        if key is not None:
+            rows = await _candidates(asked, session, probe_of(key, phrase, wanted), place)
+    await _look(asked, phrase, wanted, rows, looked)
     await _write_down(asked, key, phrase, looked)
     found = (place.found if place else 0) + len(looked.items)
     return SearchPage(
@@ -142,7 +141,7 @@ def _cursor(asked: Asked, key: IndexKey | None, looked: Looked, found: int) -> s
 
 
 async def _candidates(
-    asked: Asked, key: IndexKey, phrase: str, properties: Properties, place: Place | None
+    asked: Asked, session: AsyncSession, probe: Probe, place: Place | None
 ) -> list[dict[str, Any]]:
     """One more than a request looks at, where there are so many."""
     body = asked.body
@@ -152,10 +151,8 @@ async def _candidates(
         until=body.until,
         after=Position(place.started_at, place.call_id) if place else None,
     )
-    seen, raw = scopes(asked.reader)
-    async with asked.state.database.session() as session:
-        probe = probe_of(key, phrase, properties)
-        return await repository.candidates(session, probe, wanted, seen, raw, CANDIDATES + 1)
+    seen, raw = scopes(asked.reader, body)
+    return await repository.candidates(session, probe, wanted, seen, raw, CANDIDATES + 1)
 
 
 async def _look(
@@ -186,8 +183,9 @@ def _permitted(asked: Asked, rows: list[dict[str, Any]]) -> Iterator[Candidate]:
         if any(row[name] is None for name in _NEEDED):
             continue  # it is being erased
         view = readable(decide, facts, facts_of(row), circumstances)
-        # Found by its raw text only, it is not there for who may see only the other.
-        if view is View.RAW or (view is View.REDACTED and row["by_redacted"]):
+        # Found by its raw text or by a number only, it is not there for who may see neither.
+        by_redacted = row["by_redacted"] and asked.body.customer is None
+        if view is View.RAW or (view is View.REDACTED and by_redacted):
             yield Candidate(row, view)
 
 

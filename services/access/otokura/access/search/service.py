@@ -43,16 +43,17 @@ def properties_wanted(body: SearchBody) -> Properties:
     )
 
 
-def scopes(reader: Reader) -> tuple[Scope, Scope]:
+def scopes(reader: Reader, body: SearchBody) -> tuple[Scope, Scope]:
     """Of which calls the reader may possibly see some text, and of which the raw text.
 
     They only save work and time: policies decide about each call. What an analyst may see of a call is its
-    redacted text, so that nothing is looked for in the raw text of calls that they may see as analysts only.
+    redacted text, so that nothing is looked for in the raw text of calls that they may see as analysts only;
+    nor by the customer's number, which is redacted like any.
     """
     facts = reader.facts
     tenant_id, about = tenant_of(reader), (facts.team, facts.agent_ids)
-    seen = scope_of(tenant_id, facts.roles, *about)
-    return seen, scope_of(tenant_id, facts.roles - {Role.ANALYST}, *about)
+    raw = scope_of(tenant_id, facts.roles - {Role.ANALYST}, *about)
+    return raw if body.customer is not None else scope_of(tenant_id, facts.roles, *about), raw
 
 
 def readable(decide: Decide, reader: ReaderFacts, call: CallFacts, asked: Circumstances) -> View | None:
