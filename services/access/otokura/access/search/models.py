@@ -30,7 +30,7 @@ class IndexKeyRecord(Table, table=True):
     __tablename__ = "search_keys"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
 
     tenant_id: UUID = Field(primary_key=True)
-    id: UUID
+    id: UUID = Field(unique=True)
     kek_id: str
     wrapped: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = moment()

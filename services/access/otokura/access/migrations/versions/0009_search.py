@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "search_keys",
         sa.Column("tenant_id", sa.Uuid, primary_key=True),
-        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("id", sa.Uuid, nullable=False, unique=True),
         sa.Column("kek_id", sa.String, nullable=False),
         sa.Column("wrapped", sa.LargeBinary, nullable=False),
         _time("created_at"),
