@@ -12,6 +12,7 @@ from uuid import UUID
 
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.reads import handlers
+from otokura.access.search import handlers as search_handlers
 from otokura.shared.consumer import EventContext
 from otokura.shared.events import (
     CallEnded,
@@ -238,6 +239,14 @@ FEED_HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] =
     CallErased: feed_handlers.call_erased,
 }
 """What follows in the same transaction."""
+
+
+SEARCH_HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+    CallStarted: search_handlers.call_started,
+    TranscriptCompleted: search_handlers.transcript_completed,
+    CallErased: search_handlers.call_erased,
+}
+"""As above."""
 
 
 def context_of(event: EventData) -> EventContext:

@@ -25,6 +25,7 @@ from otokura.access.oidc.fetching import Documents
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
+from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
 from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
@@ -191,12 +192,13 @@ async def _open(
     signing = SigningKeys(database, key, ISSUER)
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
+    keys = LocalKeyProvider(settings.keyring_file)
     state = AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=PolicyEngine(),
-        keys=LocalKeyProvider(settings.keyring_file),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
@@ -204,6 +206,7 @@ async def _open(
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),
+        index_keys=IndexKeys(keys),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

@@ -27,6 +27,7 @@ class Action(StrEnum):
     READ_CLOSED = "read.closed"
     READ_DENIED = "read.denied"
     CALLS_SEARCHED = "calls.searched"
+    TRANSCRIPTS_SEARCHED = "transcripts.searched"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
     TOKEN_ACCEPTED = "token.accepted"  # noqa: S105 - the name of an action
     TOKEN_DENIED = "token.denied"  # noqa: S105 - the name of an action

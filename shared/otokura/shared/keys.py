@@ -54,6 +54,8 @@ class KeyUse(StrEnum):
     TRANSCRIBE = "transcribe"
     READ = "read"
     DISCLOSE = "disclose"
+    SEARCH = "search"
+    INDEX = "index"
     VENDOR_SECRET = "vendor-secret"  # noqa: S105 - a name, no secret
     LOG_IN = "log-in"
 

@@ -17,6 +17,7 @@ from otokura.access.models import Table
 from otokura.access.oidc import models as oidc
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
+from otokura.access.search import models as search
 from otokura.access.signals import models as signals
 from otokura.access.tenancy import models as tenancy
 from otokura.access.transcriptions import models as transcriptions
@@ -36,6 +37,7 @@ SLICES = (
     oidc,
     policy,
     reads,
+    search,
     signals,
     tenancy,
     transcriptions,

@@ -68,6 +68,7 @@ def test_without_the_broker_nothing_is_read(
         (supervisor, "GET", transcript, {"params": QUALITY}),
         (supervisor, "GET", f"/v1/calls/{call.id}", {}),
         (supervisor, "GET", "/v1/calls", {}),
+        (supervisor, "POST", "/v1/search", {"json": {"phrase": "ありがとう", **QUALITY}}),
         (auditor, "GET", audio, {"params": QUALITY}),
         (None, "POST", "/oauth2/token", {"data": form}),
     ]

@@ -34,6 +34,11 @@ from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
+from otokura.access.search import api as search
+from otokura.access.search import handlers as search_handlers
+from otokura.access.search.indexer import Indexer
+from otokura.access.search.keys import IndexKeys
+from otokura.access.search.worker import IndexWorker
 from otokura.access.settings import Settings
 from otokura.access.signals import api as signals
 from otokura.access.signals.watch import Watch
@@ -86,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         tenancy.router,
         policy.router,
         reads.router,
+        search.router,
         live.router,
         feeds.router,
         transcriptions.router,
@@ -134,12 +140,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     await signing.announce()
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
+    keys = key_provider(settings)
     return AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=policies,
-        keys=key_provider(settings),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
@@ -147,6 +154,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),
+        index_keys=IndexKeys(keys),
         live=Hub(),
         decoding=asyncio.Semaphore(settings.decoders),
     )
@@ -162,11 +170,12 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     events = producer(state.settings)
     stack.push_async_callback(events.stop)
     relay = OutboxRelay(state.database, events, state.audit, state.audit.source)
-    # What feeds do follows on what the read model has taken in, in one transaction.
+    # What feeds and the index do follows on what the read model has taken in, in one transaction.
     listening = [
         *subscriptions(),
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
+        *search_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
@@ -176,6 +185,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("leak-signals", state.watch.run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _publish_feeds(supervisor, stack, state)
+    _index(supervisor, state)
     readiness.add("database", state.database.ping)
     readiness.add("audit", state.audit.check)
     readiness.add("audit-topic", AuditTopic(state.settings).check)
@@ -193,6 +203,12 @@ def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessS
     for number in range(state.settings.feed_workers):
         worker = FeedWorker(state.database, disclosures, state.settings)
         supervisor.start(f"feed-worker-{number}", worker.run)
+
+
+def _index(supervisor: Supervisor, state: AccessState) -> None:
+    for number in range(state.settings.index_workers):
+        worker = IndexWorker(state.database, Indexer(state), state.settings)
+        supervisor.start(f"index-worker-{number}", worker.run)
 
 
 class AuditTopic:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from otokura.shared.errors import (
     Conflict,
     Forbidden,
@@ -125,3 +127,13 @@ class BrokerUnguarded(Conflict):
     """The message broker cannot keep one feed's readers from another's."""
 
     code, title = "broker-unguarded", "Broker without access lists"
+
+
+class IndexKeyLost(OtokuraError):  # noqa: N818
+    """A tenant's index key can never be unwrapped again: what was indexed with it is worth nothing."""
+
+    code, title = "index-key-lost", "Index key lost"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__("The key of the index is lost: the index is being made anew.")
+        self.key_id = key_id

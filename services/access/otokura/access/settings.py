@@ -48,6 +48,13 @@ class Settings(OidcSettings):
     feed_poll_seconds: float = Field(default=0.5, gt=0)
     """How often it looks for such jobs when there are none."""
 
+    index_workers: int = Field(default=1, ge=1, le=32)
+    """Transcripts that this process indexes at once."""
+    index_lease_seconds: float = Field(default=90.0, gt=1)
+    """After how long the indexing of a call, by a process that died, is taken by another."""
+    index_poll_seconds: float = Field(default=0.5, gt=0)
+    """How often it looks for transcripts to index when there are none."""
+
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""
 

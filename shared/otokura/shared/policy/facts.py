@@ -18,6 +18,7 @@ class PolicyAction(StrEnum):
 
     LOG_IN = "log-in"
     SEARCH = "search"
+    SEARCH_TEXT = "search-text"
     VIEW = "view"
     LISTEN = "listen"
     LISTEN_REDACTED = "listen-redacted"
@@ -39,11 +40,13 @@ class PolicyAction(StrEnum):
 
 
 READINGS = {
+    PolicyAction.SEARCH_TEXT,
     PolicyAction.LISTEN,
     PolicyAction.LISTEN_REDACTED,
     PolicyAction.READ_TRANSCRIPT,
     PolicyAction.READ_REDACTED,
 }
+"""What is done for a purpose, and perhaps for a reason."""
 
 
 @dataclass(frozen=True, slots=True)

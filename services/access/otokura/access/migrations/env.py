@@ -9,6 +9,7 @@ from otokura.access.models import Table
 from otokura.access.oidc.models import OidcIssuerRecord
 from otokura.access.policy.models import ZoneRecord
 from otokura.access.reads.models import CallRecord
+from otokura.access.search.models import IndexKeyRecord
 from otokura.access.signals.models import SeenCall
 from otokura.access.tenancy.models import Tenant
 from otokura.access.transcriptions.models import TranscriptionRequest
@@ -24,6 +25,7 @@ SLICES = (
     GrantRecord,
     BreakGlass,
     SeenCall,
+    IndexKeyRecord,
     FeedRecord,
     TranscriptionRequest,
 )

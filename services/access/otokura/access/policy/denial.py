@@ -20,6 +20,7 @@ _WORDS = {
     "purpose-not-disclosed": "This purpose was not disclosed to the caller of this call.",
     "reason-required": "Your role needs a reason: say why in `reason`.",
     "beyond-the-grant": "The grant is not for this: another form, purpose or zone than it was given for.",
+    "reason-required-to-search": "Your role needs a reason to search: say why in `reason`.",
     "no-tenant": "This is a tenant's own business, and you belong to no tenant.",
 }
 _OVER = {
