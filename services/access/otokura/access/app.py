@@ -25,11 +25,14 @@ from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
+from otokura.access.rotations import api as rotations
+from otokura.access.rotations import handlers as rotation_handlers
 from otokura.access.settings import Settings
 from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
 from otokura.access.transcriptions import api as transcriptions
 from otokura.access.transcriptions import handlers as transcription_handlers
+from otokura.access.wrapped_keys import rewrapper_of
 from otokura.shared import logs
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.authentication import Authenticator
@@ -74,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         live.router,
         feeds.router,
         transcriptions.router,
+        rotations.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -144,12 +148,14 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
         *subscriptions(),
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
+        *rotation_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
     supervisor.start("outbox", relay.run)
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
+    supervisor.start("rewrapping", rewrapper_of(state).run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _publish_feeds(supervisor, stack, state)
     readiness.add("database", state.database.ping)

@@ -94,7 +94,7 @@ def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
 
 
 def _resource(action: PolicyAction, reader: Reader) -> Resource | None:
-    if action is PolicyAction.MANAGE_TENANTS:
+    if action in {PolicyAction.MANAGE_TENANTS, PolicyAction.ROTATE_KEYS}:
         return SystemFacts()
     if action is PolicyAction.TRANSCRIBE_AGAIN and reader.facts.tenant_id is None:
         return SystemFacts()
@@ -111,6 +111,7 @@ def tenant_of(reader: Reader) -> UUID:
 Searcher = Annotated[Reader, Depends(permitted(PolicyAction.SEARCH))]
 Configurator = Annotated[Reader, Depends(permitted(PolicyAction.CONFIGURE))]
 FeedManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_FEEDS))]
+KeyRotator = Annotated[Reader, Depends(permitted(PolicyAction.ROTATE_KEYS))]
 PrincipalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_PRINCIPALS))]
 TenantManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_TENANTS))]
 TranscriptionManager = Annotated[Reader, Depends(permitted(PolicyAction.TRANSCRIBE_AGAIN))]

@@ -30,6 +30,7 @@ class PolicyAction(StrEnum):
     MANAGE_RAW_FEEDS = "manage-raw-feeds"
     MANAGE_TENANTS = "manage-tenants"
     TRANSCRIBE_AGAIN = "transcribe-again"
+    ROTATE_KEYS = "rotate-keys"
 
 
 READINGS = {
