@@ -22,7 +22,7 @@ class KeyRotation(Table, table=True):
     __tablename__ = "key_rotations"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
 
     id: UUID = Field(primary_key=True)
-    kek_id: str | None = None
+    new_kek_id: str | None = None
     retiring: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     services: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     rotated_by: UUID

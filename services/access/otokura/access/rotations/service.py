@@ -43,15 +43,15 @@ async def begin(
         raise RotationOpen(before.id)
     record = KeyRotation(
         id=uuid7(),
-        kek_id=body.kek_id,
+        new_kek_id=body.kek_id,
         retiring=sorted(retiring),
         rotated_by=operator.facts.id,
         rotated_at=await identity.now(session),
     )
     session.add(record)
     await session.flush()
-    await hear(session, record.id, record.kek_id)
-    told = {"rotation_id": record.id, "kek_id": record.kek_id}
+    await hear(session, record.id, record.new_kek_id)
+    told = {"rotation_id": record.id, "kek_id": record.new_kek_id}
     await publish(session, KeysRotated(**told, rotated_at=record.rotated_at))
     await publish_audit(session, entry(Action.KEYS_ROTATED, operator, {**told, "retiring": len(retiring)}))
     return view_of(record)
@@ -89,13 +89,13 @@ async def complete(
         return view_of(record)
     if record.rewrapped_at is None:
         raise KeysInUse("Not every service has finished: destroy nothing yet.")
-    left = await rewrapper_of(state).old_keks(record.kek_id) & set(record.retiring)
+    left = await rewrapper_of(state).old_keks(record.new_kek_id) & set(record.retiring)
     if left:
         raise KeysInUse(f"The key provider still has {len(left)} of the retiring keys.")
     record.destroyed_at = await identity.now(session)
     session.add(record)
     await session.flush()
-    detail = {"rotation_id": record.id, "kek_id": record.kek_id, "destroyed": len(record.retiring)}
+    detail = {"rotation_id": record.id, "kek_id": record.new_kek_id, "destroyed": len(record.retiring)}
     await publish_audit(session, entry(Action.KEYS_DESTROYED, operator, detail))
     return view_of(record)
 
@@ -123,7 +123,8 @@ def view_of(record: KeyRotation) -> RotationView:
     if record.rewrapped_at is not None:
         state = RotationState.REWRAPPED if record.destroyed_at is None else RotationState.DONE
     services = {service: record.services.get(service) for service in HOLDERS}
-    return RotationView.model_validate({**record.model_dump(), "state": state, "services": services})
+    made = {"state": state, "kek_id": record.new_kek_id, "services": services}
+    return RotationView.model_validate(record.model_dump() | made)
 
 
 def _finished(record: KeyRotation, service: KeyHolder) -> bool:

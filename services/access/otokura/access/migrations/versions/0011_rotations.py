@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "key_rotations",
         sa.Column("id", sa.Uuid, primary_key=True),
-        sa.Column("kek_id", sa.String),
+        sa.Column("new_kek_id", sa.String),
         sa.Column("retiring", ARRAY(sa.Text), nullable=False),
         sa.Column("services", JSONB, nullable=False),
         sa.Column("rotated_by", sa.Uuid, nullable=False),
