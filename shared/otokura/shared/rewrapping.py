@@ -187,7 +187,8 @@ class Rewrapper:
         if after is not None:
             query = query.where(owner > after)
         async with self._database.session() as session:
-            return (await (await session.connection()).execute(query)).all()
+            found: Sequence[Row[Any]] = (await (await session.connection()).execute(query)).all()
+        return found
 
     async def _renew(self, rotation: _Rotation, keys: WrappedKeys, row: Row[Any]) -> WrappedDek | None:
         """The row's key under the new key-encryption key; None if it does not open.

@@ -98,7 +98,7 @@ def describe(rotation: dict[str, Any]) -> str:
     if rotation["state"] == "done":
         return f"Done: {len(rotation['retiring'])} old keys were destroyed at {rotation['destroyed_at']}."
     if rotation["state"] == "rewrapped":
-        return "Every service has wrapped everything anew; the old keys are still to be destroyed."
+        return "Everything is wrapped anew; the old keys are still to be destroyed."
     return "; ".join(_part(name, told) for name, told in sorted(rotation["services"].items())) + "."
 
 
@@ -107,7 +107,5 @@ def _part(name: str, told: dict[str, Any] | None) -> str:
         return f"{name} has not begun"
     if told["finished"]:
         return f"{name} has finished"
-    unreadable = (
-        f", {told['unreadable']} of them unreadable (its log names them)" if told["unreadable"] else ""
-    )
+    unreadable = f", {told['unreadable']} unreadable (see its log)" if told["unreadable"] else ""
     return f"{name} has {told['remaining']} keys to go{unreadable}"
