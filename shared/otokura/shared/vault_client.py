@@ -32,6 +32,7 @@ _PAUSE_SECONDS = 0.2
 _THREADS = 16
 _RENEW_AT = 2 / 3
 """Of a token's life: then it is renewed."""
+_YOUNG_SECONDS = 5.0
 
 _TRANSIENT = (
     exceptions.BadGateway,
@@ -93,6 +94,7 @@ class KubernetesToken:
     def __init__(self, role: str, mount: str, account_token: Path) -> None:
         self._role, self._mount, self._account_token = role, mount, account_token
         self._token = ""
+        self._since = float("-inf")
         self._renew_at = self._ends_at = 0.0
         self._renewable = False
 
@@ -107,10 +109,11 @@ class KubernetesToken:
 
     def refused(self) -> bool:
         """See `TokenSource.refused`."""
-        # One that was given a moment ago is not refused for its age.
-        young = self._renew_at - time.monotonic() > (self._ends_at - time.monotonic()) * 0.6
+        # One that was given a moment ago lacks a right; another would, too.
+        if time.monotonic() - self._since < _YOUNG_SECONDS:
+            return False
         self._renew_at = self._ends_at = 0.0
-        return not young
+        return True
 
     def _renewed(self, client: hvac.Client) -> bool:
         client.token = self._token
@@ -132,6 +135,7 @@ class KubernetesToken:
             role=self._role, jwt=account, use_token=False, mount_point=self._mount
         )
         self._keep(cast("dict[str, Any]", answer))
+        self._since = time.monotonic()
         log.info("vault.logged_in", role=self._role)
 
     def _keep(self, answer: dict[str, Any]) -> None:
