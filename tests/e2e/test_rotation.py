@@ -38,7 +38,7 @@ class Interrupted(Exception):  # noqa: N818 - stands for a Ctrl-C
     """The command ends here."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Interrupting(KeyringFile):
     """Ends the command before or after a step."""
 

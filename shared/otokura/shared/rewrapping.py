@@ -89,6 +89,7 @@ class Rewrapper:
         self._tenants = tenants
         self._settle = settle
         self._told_at = float("-inf")
+        self._old: tuple[UUID, frozenset[str]] | None = None
 
     async def run(self) -> None:
         """Works for ever; what is away is waited for."""
@@ -111,7 +112,7 @@ class Rewrapper:
             rotation = await self._open_rotation() if alone else None
             if rotation is None:
                 return
-            old = await self.old_keks(rotation.kek_id)
+            old = await self._old_of(rotation)
             unreadable = 0
             for keys in self._tables:
                 if not keys.by_events:
@@ -142,6 +143,12 @@ class Rewrapper:
             finally:
                 # Not back into the pool: closing it is what gives the lock up.
                 await connection.invalidate()
+
+    async def _old_of(self, rotation: _Rotation) -> frozenset[str]:
+        """The keys that a rotation ends. Asked once: those that are made later are for the next."""
+        if self._old is None or self._old[0] != rotation.id:
+            self._old = rotation.id, await self.old_keks(rotation.kek_id)
+        return self._old[1]
 
     async def old_keks(self, kek_id: str | None) -> frozenset[str]:
         """All key-encryption keys of all tenants that exist, but those that wrap now.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Table, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Row, Select, Table, Text, any_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.shared.consumer_handling import EventContext, Subscription
@@ -39,7 +39,8 @@ class WrappedKeys:
 
     def under(self, kek_ids: Collection[str]) -> ColumnElement[bool]:
         """Whether a row is under one of these."""
-        return self.table.c.kek_id.in_(kek_ids)
+        # One array, however many tenants there are: a list of parameters would have a limit.
+        return self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
 
     def rows(self) -> Select[Any]:
         """All rows, as owner, tenant, kek_id and wrapped."""

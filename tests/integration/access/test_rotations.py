@@ -85,7 +85,7 @@ def test_a_rotation_is_begun_followed_and_ended(
     tell(access, rotation["id"], "ingest", remaining=7, finished=False)
     assert operator.get(where).json()["services"]["ingest"]["remaining"] == 7
     for service in ("ingest", "transcribe"):
-        tell(access, rotation["id"], service, version=2)  # type: ignore[arg-type] # the literal's own values
+        tell(access, rotation["id"], service, version=2)
     assert operator.get(where).json()["state"] == "rewrapping"
     early = operator.post(f"{where}/completion")
     assert (early.status_code, early.json()["type"]) == (409, "urn:otokura:problem:keys-in-use")

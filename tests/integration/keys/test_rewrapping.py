@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from keys_at_rest import KeysAtRest
 from messaging import eventually
+from otokura.ingest.call_keys import CallKeys
+from otokura.ingest.models import Call
+from otokura.ingest.repository import Claim
+from otokura.ingest.state import State
+from otokura.ingest.uploads.sealing import UploadSealer
 from otokura.shared import rewrapping
 from otokura.shared.errors import NotFound, Unavailable
 from otokura.shared.events import KeyWrapped
@@ -224,6 +230,23 @@ async def test_a_key_made_while_it_runs_is_for_the_next_rotation(filled: KeysAtR
     await filled.rewrapper().step()
     assert await filled.kek_ids() == {newest}
     await filled.everything_opens()
+
+
+@pytest.mark.guarantee("S23")
+async def test_a_call_that_was_read_before_a_rotation_is_not_failed_after_it(filled: KeysAtRest) -> None:
+    """A sealer that was frozen between its query and the opening of the key: it begins again."""
+    [old] = await filled.kek_ids()
+    async with filled.database.session() as session:
+        stale = await session.get_one(Call, next(iter(filled.deks)))
+    await filled.rotate()
+    await filled.rewrapper().step()
+    destroy_keks(filled.keyring, [old])
+    state = SimpleNamespace(
+        database=filled.database, keys=CallKeys(filled.provider), settings=SimpleNamespace(seal_attempts=10)
+    )
+    sealer = UploadSealer(cast("State", state))
+    with pytest.raises(Unavailable, match="anew"):
+        await sealer._outcome(stale, cast("Claim", None), [])
 
 
 async def test_without_a_rotation_the_provider_is_not_asked(filled: KeysAtRest) -> None:

@@ -33,7 +33,7 @@ WRAPPED_KEYS = (
     WrappedKeys(
         _tables[str(WebhookSecret.__tablename__)],
         "id",
-        tenant=select(Webhook.tenant_id)
+        tenant=select(col(Webhook.tenant_id))
         .where(col(Webhook.id) == col(WebhookSecret.webhook_id))
         .scalar_subquery(),
     ),
