@@ -167,7 +167,7 @@ class Worker:
         )
 
     async def _judged_again(self, job: LeasedJob, error: NotFound) -> OtokuraError:
-        """The error; or that the key was wrapped anew, and the old key-encryption key destroyed, meanwhile."""
+        """The error; or that the key was wrapped anew, and the old one destroyed, meanwhile."""
         async with self._database.session() as session:
             anew = await repository.is_wrapped_anew(session, job)
         return Unavailable("The call's key was wrapped anew meanwhile.") if anew else error
