@@ -31,7 +31,7 @@ from otokura.shared.events import CallEvent
 from otokura.shared.feeds import topic_of
 from otokura.shared.ids import uuid7
 from otokura.shared.kafka import Producer
-from otokura.shared.keys import LocalKeyProvider, create_keyring
+from otokura.shared.keys import LocalKeyProvider, create_keyring, key_provider
 from otokura.shared.objects import ObjectStore
 from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
@@ -190,7 +190,7 @@ async def _open(
         database=database,
         audit=audit,
         policies=PolicyEngine(),
-        keys=LocalKeyProvider(settings.keyring_file),
+        keys=key_provider(settings),
         store=store,
         signing=signing,
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),

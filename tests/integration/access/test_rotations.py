@@ -134,7 +134,9 @@ def test_a_key_that_access_does_not_know_begins_nothing(
     assert all(item["state"] == "done" for item in operator.get(ROTATIONS).json()["items"])
 
 
-@pytest.mark.parametrize("body", [{"kek_id": ""}, {"kek_id": "a b"}, {"kek_id": 7}, {"kek": "x"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"kek_id": None}, {"kek_id": ""}, {"kek_id": "a b"}, {"kek_id": 7}, {"kek": "x"}]
+)
 def test_a_body_that_is_none_is_refused(operator: httpx.Client, body: dict[str, Any]) -> None:
     assert operator.post(ROTATIONS, json=body, headers=once()).status_code == 422
 

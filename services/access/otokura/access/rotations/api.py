@@ -12,7 +12,15 @@ from otokura.access.rotations import service
 from otokura.access.rotations.views import RotationBody, RotationCursor, RotationView
 from otokura.access.state import State
 from otokura.access.wrapped_keys import rewrapper_of
-from otokura.shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from otokura.shared.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from otokura.shared.problems import responses
@@ -24,7 +32,7 @@ router = APIRouter(prefix="/v1/key-rotations", tags=["keys"])
     "",
     status_code=201,
     response_model=RotationView,
-    responses=responses(Unauthenticated, Forbidden, Conflict, RotationOpen, Unavailable),
+    responses=responses(Unauthenticated, Forbidden, Conflict, RotationOpen, Unprocessable, Unavailable),
 )
 async def begin_rotation(
     body: RotationBody, state: State, operator: KeyRotator, idempotency: Idempotency
@@ -37,6 +45,7 @@ async def begin_rotation(
     async def create() -> Created:
         return Created(await service.begin(session, body, retiring, operator))
 
+    service.check_named(body, state.settings.key_provider)
     retiring = await rewrapper_of(state).old_keks(body.kek_id)
     async with state.database.session() as session:
         return await idempotency.run(session, create)

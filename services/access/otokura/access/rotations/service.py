@@ -21,13 +21,23 @@ from otokura.access.rotations.views import RotationBody, RotationState, Rotation
 from otokura.access.state import AccessState
 from otokura.access.wrapped_keys import rewrapper_of
 from otokura.shared.audit_entries import Action
-from otokura.shared.errors import NotFound
+from otokura.shared.errors import NotFound, Unprocessable
 from otokura.shared.events import KeyHolder, KeysRewrapped, KeysRotated
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish, publish_audit
 from otokura.shared.wrapped_keys import hear
 
 HOLDERS: tuple[KeyHolder, ...] = get_args(KeyHolder)
+
+
+def check_named(body: RotationBody, provider: str) -> None:
+    """A key of a keyring is named: only so can a service whose copy of the file is older wait for it.
+
+    Raises:
+        Unprocessable: it is not.
+    """
+    if provider == "local" and body.kek_id is None:
+        raise Unprocessable("The keys are in a keyring: say which wraps now (kek_id).")
 
 
 async def begin(
