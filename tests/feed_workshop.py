@@ -36,7 +36,7 @@ from otokura.shared.events import CallEvent
 from otokura.shared.feeds import topic_of
 from otokura.shared.ids import uuid7
 from otokura.shared.kafka import Producer
-from otokura.shared.keys import LocalKeyProvider, create_keyring
+from otokura.shared.keys import LocalKeyProvider, create_keyring, key_provider
 from otokura.shared.objects import ObjectStore
 from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
@@ -192,7 +192,7 @@ async def _open(
     signing = SigningKeys(database, key, ISSUER)
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
-    keys = LocalKeyProvider(settings.keyring_file)
+    keys = key_provider(settings)
     state = AccessState(
         settings=settings,
         database=database,

@@ -17,7 +17,7 @@ import servers
 from otokura.cli.local.program import Program
 from otokura.shared.database import Database
 from otokura.shared.directory import Directory
-from otokura.shared.keys import LocalKeyProvider
+from otokura.shared.keys import key_provider
 from otokura.shared.logs import configure
 from otokura.shared.objects import ObjectStore
 from otokura.transcribe.engine import Pcm16, Segment
@@ -70,7 +70,7 @@ async def main(about: dict[str, Any]) -> None:
     database = Database(settings.database_url)
     transcriber = Transcriber(
         ObjectStore(**about["store"]),
-        LocalKeyProvider(settings.keyring_file),
+        key_provider(settings),
         Directory(database),
         Slow(about["seconds"]),
     )

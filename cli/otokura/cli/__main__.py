@@ -8,6 +8,7 @@ from otokura.cli import admin, dlq
 from otokura.cli.calls import command as calls
 from otokura.cli.demo.command import demo
 from otokura.cli.kafka import kafka
+from otokura.cli.keys import command as keys
 from otokura.cli.policy import command as policy
 from otokura.cli.schemas.command import schemas
 from otokura.cli.transcriptions import command as transcriptions
@@ -26,6 +27,7 @@ app.command()(verify)
 app.add_typer(admin.app, name="admin")
 app.add_typer(calls.app, name="call")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(transcriptions.app, name="transcribe")
 

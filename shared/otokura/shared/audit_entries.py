@@ -51,6 +51,8 @@ class Action(StrEnum):
     PRINCIPAL_DISABLED = "principal.disabled"
     KEY_CREATED = "key.created"
     KEY_WITHDRAWN = "key.withdrawn"
+    KEYS_ROTATED = "keys.rotated"
+    KEYS_DESTROYED = "keys.destroyed"
     SECRET_CHANGED = "secret.changed"  # noqa: S105 - the name of an action
     LIMITS_CHANGED = "limits.changed"
     ZONE_CREATED = "zone.created"

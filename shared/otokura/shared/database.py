@@ -31,6 +31,10 @@ MIGRATION_LOCK = 0x6F746F6B_75726101
 # shutdown and start (PostgreSQL manual, appendix A).
 _AWAY_STATES = ("08", "53300", "57P01", "57P02", "57P03")
 
+RETIRED_KEK = "OT001"
+"""SQLSTATE of a row that was wrapped by a key-encryption key that is retired
+(`otokura.shared.rewrapping`)."""
+
 _SERVER_SETTINGS = {
     # A peer that vanished without a FIN must not hold locks (the relay's among them) for TCP's two hours.
     "tcp_keepalives_idle": "10",
@@ -58,6 +62,8 @@ def _translate(context: ExceptionContext) -> None:
     if not isinstance(cause, Exception):
         return  # a task that is cancelled loses its connection too, and must stay cancelled
     driver_error = cause.__cause__ or cause
+    if getattr(driver_error, "sqlstate", None) == RETIRED_KEK:
+        raise Unavailable("The key that protects this was replaced a moment ago; try again.") from cause
     if context.is_disconnect or _is_away(cause) or _is_away(driver_error):
         raise _unavailable() from cause
 

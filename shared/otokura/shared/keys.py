@@ -7,11 +7,9 @@ never beside the object.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import os
 import secrets
-import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +23,29 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from otokura.shared.errors import IntegrityError, NotFound
+from otokura.shared.errors import IntegrityError, NotFound, Unavailable
+from otokura.shared.keyring import Keyring, KeyringError, create_keyring, read_keyring
+
+__all__ = [
+    "DEK_BYTES",
+    "Keks",
+    "KeyContext",
+    "KeyProvider",
+    "KeySettings",
+    "KeyUse",
+    "KeyringError",
+    "Kind",
+    "LocalKeyProvider",
+    "WrappedDek",
+    "associated_data",
+    "check_commitment",
+    "commitment",
+    "create_keyring",
+    "derive",
+    "key_provider",
+    "new_dek",
+]
 
 DEK_BYTES = 32
 _NONCE_BYTES = 12
@@ -58,6 +76,7 @@ class KeyUse(StrEnum):
     INDEX = "index"
     VENDOR_SECRET = "vendor-secret"  # noqa: S105 - a name, no secret
     LOG_IN = "log-in"
+    ROTATE = "rotate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +98,21 @@ class WrappedDek:
     wrapped: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Keks:
+    """The key-encryption keys of a tenant that exist.
+
+    Attributes:
+        current: the one with which `wrap` wraps now; None while none was made.
+        old: those before it, which unwrap still.
+    """
+
+    current: str | None
+    old: tuple[str, ...] = ()
+
+
 class KeyProvider(Protocol):
-    """Wraps and unwraps DEKs: `local` (a keyring file), or another by entry point."""
+    """Wraps and unwraps DEKs: `local` (a keyring file), `vault` (Transit), or another by entry point."""
 
     async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
         """The DEK under the tenant's current key-encryption key."""
@@ -98,7 +130,17 @@ class KeyProvider(Protocol):
         Raises:
             IntegrityError: the wrapped key was changed, or belongs to another context.
             NotFound: the key-encryption key no longer exists; what it wrapped is erased.
-            Unavailable: the provider cannot be reached.
+            Unavailable: the provider cannot be reached, or refuses us.
+        """
+        ...
+
+    async def keks(self, tenant_id: UUID) -> Keks:
+        """Which key-encryption keys there are; never older knowledge than that of a `wrap` at the same time.
+
+        An id names one key for ever, whichever tenant's: what is wrapped is looked for by it.
+
+        Raises:
+            Unavailable: the provider cannot be reached, or refuses us.
         """
         ...
 
@@ -158,68 +200,11 @@ def associated_data(
     return head + bytes((len(label),)) + label + numbers
 
 
-class KeyringError(Exception):
-    """The keyring file cannot be used; the text says what to do and holds no key."""
-
-
-class _Keyring(BaseModel):
-    """The file: JSON, `{"current": id, "keks": {id: base64 of 32 bytes}}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    current: str = Field(min_length=1)
-    keks: dict[str, SecretStr]
-
-    @model_validator(mode="after")
-    def _whole(self) -> _Keyring:
-        if self.current not in self.keks:
-            raise ValueError("the current key is not among the keys")
-        if any(len(self.key(kek_id)) != DEK_BYTES for kek_id in self.keks):
-            raise ValueError(f"every key must have {DEK_BYTES} bytes")
-        return self
-
-    def key(self, kek_id: str) -> bytes:
-        return base64.b64decode(self.keks[kek_id].get_secret_value(), validate=True)
-
-
-def create_keyring(path: Path) -> None:
-    """Writes a new keyring with one key, mode 0600.
-
-    Raises:
-        FileExistsError: there is one; its keys may have wrapped something, so it is never overwritten.
-    """
-    kek_id = secrets.token_hex(8)
-    kek = base64.b64encode(secrets.token_bytes(DEK_BYTES)).decode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f'{{"current": "{kek_id}", "keks": {{"{kek_id}": "{kek}"}}}}\n')
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _load(path: Path) -> _Keyring:
-    # Opened before it is checked, and checked by descriptor, so that the file checked is the file read.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise KeyringError(f"{path} does not exist: create it with `create_keyring`") from None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        # A group may read it: Kubernetes gives a Secret to a pod's group, and to nobody else.
-        if not stat.S_ISREG(mode) or mode & (stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO):
-            raise KeyringError(f"{path} must be a file that others cannot touch: chmod 600 {path}")
-        content = file.read()
-    try:
-        return _Keyring.model_validate_json(content)
-    except ValidationError as error:
-        problems = "; ".join(problem["msg"] for problem in error.errors(include_input=False))
-        raise KeyringError(f"{path} is not a keyring: {problems}") from None
-
-
 class LocalKeyProvider:
-    """Wraps with the keys of a keyring file, read once; for development and small installations.
+    """Wraps with the keys of a keyring file; for development and small installations.
 
     Each tenant's key-encryption key is derived from one in the file and wraps DEKs with AES-256-GCM under a
-    random nonce; key id, tenant and call are authenticated.
+    random nonce; key id, tenant and call are authenticated. The file is read again when it has changed.
 
     Args:
         keyring_file: the file, mode 0600 or 0640 at most.
@@ -229,21 +214,24 @@ class LocalKeyProvider:
     """
 
     def __init__(self, keyring_file: Path) -> None:
-        self._keyring = _load(keyring_file)
+        self._path = keyring_file
+        self._keyring, self._read = read_keyring(keyring_file)
 
     async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
         """See `KeyProvider.wrap`."""
         if len(dek) != DEK_BYTES:
             raise ValueError(f"a DEK has {DEK_BYTES} bytes")
-        kek_id = self._keyring.current
+        keyring = self._current()
+        kek_id = keyring.current
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._tenant_kek(kek_id, context.tenant_id).encrypt(nonce, dek, _binding(kek_id, context))
+        kek = _tenant_kek(keyring, kek_id, context.tenant_id)
+        sealed = kek.encrypt(nonce, dek, _binding(kek_id, context))
         return WrappedDek(kek_id, nonce + sealed)
 
     async def unwrap(self, wrapped: WrappedDek, context: KeyContext, use: KeyUse, reference: str) -> bytes:
         """See `KeyProvider.unwrap`. A file cannot refuse a use, so the last two change nothing."""
         del use, reference
-        kek = self._tenant_kek(wrapped.kek_id, context.tenant_id)
+        kek = _tenant_kek(self._current(), wrapped.kek_id, context.tenant_id)
         if len(wrapped.wrapped) != _WRAPPED_BYTES:
             raise IntegrityError("The wrapped key has a length that no wrapped key has.")
         nonce, sealed = wrapped.wrapped[:_NONCE_BYTES], wrapped.wrapped[_NONCE_BYTES:]
@@ -252,10 +240,34 @@ class LocalKeyProvider:
         except InvalidTag as error:
             raise IntegrityError("The wrapped key was changed, or belongs to another call.") from error
 
-    def _tenant_kek(self, kek_id: str, tenant_id: UUID) -> AESGCM:
-        if kek_id not in self._keyring.keks:
-            raise NotFound(f"The key-encryption key {kek_id!r} is not in the keyring.")
-        return AESGCM(_hkdf(self._keyring.key(kek_id), b"otokura/tenant-kek/v1\0" + tenant_id.bytes))
+    async def keks(self, tenant_id: UUID) -> Keks:
+        """See `KeyProvider.keks`. The keys of the file are the same for every tenant."""
+        del tenant_id
+        keyring = self._current()
+        return Keks(keyring.current, tuple(sorted(keyring.keks.keys() - {keyring.current})))
+
+    def _current(self) -> Keyring:
+        """The keyring as the file is now.
+
+        Raises:
+            Unavailable: the file is gone, or cannot be used any more.
+        """
+        try:
+            if _identity(self._path.stat()) != _identity(self._read):
+                self._keyring, self._read = read_keyring(self._path)
+        except (KeyringError, OSError) as error:
+            raise Unavailable("The keyring cannot be read; the service's log says why.") from error
+        return self._keyring
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _tenant_kek(keyring: Keyring, kek_id: str, tenant_id: UUID) -> AESGCM:
+    if kek_id not in keyring.keks:
+        raise NotFound(f"The key-encryption key {kek_id!r} is not in the keyring.")
+    return AESGCM(_hkdf(keyring.key(kek_id), b"otokura/tenant-kek/v1\0" + tenant_id.bytes))
 
 
 def _binding(kek_id: str, context: KeyContext) -> bytes:
@@ -264,15 +276,15 @@ def _binding(kek_id: str, context: KeyContext) -> bytes:
 
 
 class KeySettings(Protocol):
-    """The settings that choose a key provider."""
+    """The settings that choose a key provider; `otokura.shared.key_settings` has those of the services."""
 
     @property
     def key_provider(self) -> str:
-        """`local`, or the name of an entry point in the group `otokura.key_providers`."""
+        """`local`, `vault`, or the name of an entry point in the group `otokura.key_providers`."""
         ...
 
     @property
-    def keyring_file(self) -> Path:
+    def keyring_file(self) -> Path | None:
         """The keyring of the `local` provider."""
         ...
 
@@ -281,10 +293,18 @@ def key_provider(settings: KeySettings) -> KeyProvider:
     """The provider that the settings name; others are entry points in the group `otokura.key_providers`.
 
     Raises:
+        KeyringError: the keyring of `local` cannot be used.
         LookupError: no provider has that name.
     """
     if settings.key_provider == "local":
+        if settings.keyring_file is None:
+            raise KeyringError("the local key provider needs a keyring: set OTOKURA_KEYRING_FILE")
         return LocalKeyProvider(settings.keyring_file)
+    if settings.key_provider == "vault":
+        # Only here, so that hvac is needed where it is used.
+        from otokura.shared.vault import vault_key_provider  # noqa: PLC0415
+
+        return vault_key_provider(settings)
     for entry_point in entry_points(group="otokura.key_providers", name=settings.key_provider):
         factory: Callable[[KeySettings], KeyProvider] = entry_point.load()
         return factory(settings)

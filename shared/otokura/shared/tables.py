@@ -12,6 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from otokura.shared.database import RETIRED_KEK
+from otokura.shared.rewrapping_tables import REWRAP_LOCK
+
 _NOW = sa.text("now()")
 
 
@@ -103,3 +106,44 @@ def add_client_keys(op: Any) -> None:
     """
     op.add_column("clients", sa.Column("api_keys", JSONB(none_as_null=True), nullable=True))
     op.add_column("clients", sa.Column("limits", JSONB(none_as_null=True), nullable=True))
+
+
+def create_rewrapping(op: Any, *wrapped: str) -> None:
+    """`rewrappings` and `retired_keks` (`otokura.shared.rewrapping_tables`), and what keeps to them.
+
+    Args:
+        op: Alembic's module.
+        wrapped: tables with a column `kek_id`, as far as there are any yet; `guard_wrapped` takes later ones.
+    """
+    op.create_table(
+        "rewrappings",
+        sa.Column("rotation_id", sa.Uuid, primary_key=True),
+        sa.Column("kek_id", sa.Text, nullable=True),
+        _instant("heard_at", default=True),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("told", JSONB(none_as_null=True), nullable=True),
+        _instant("finished_at", nullable=True),
+    )
+    op.create_table(
+        "retired_keks", sa.Column("kek_id", sa.Text, primary_key=True), _instant("retired_at", default=True)
+    )
+    op.execute(f"""
+        CREATE FUNCTION refuse_retired_kek() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock_shared({REWRAP_LOCK});
+            IF EXISTS (SELECT FROM retired_keks r WHERE r.kek_id = NEW.kek_id) THEN
+                RAISE EXCEPTION 'the key-encryption key is retired' USING ERRCODE = '{RETIRED_KEK}';
+            END IF;
+            RETURN NEW;
+        END $$
+    """)
+    for table in wrapped:
+        guard_wrapped(op, table)
+
+
+def guard_wrapped(op: Any, table: str) -> None:
+    """Lets no row of the table, which has a column `kek_id`, name a retired key-encryption key."""
+    op.execute(f"""
+        CREATE TRIGGER refuse_retired_kek BEFORE INSERT OR UPDATE OF kek_id ON {table}
+        FOR EACH ROW WHEN (NEW.kek_id IS NOT NULL) EXECUTE FUNCTION refuse_retired_kek()
+    """)

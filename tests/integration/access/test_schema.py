@@ -17,6 +17,7 @@ from otokura.access.models import Table
 from otokura.access.oidc import models as oidc
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
+from otokura.access.rotations import models as rotations
 from otokura.access.search import models as search
 from otokura.access.signals import models as signals
 from otokura.access.tenancy import models as tenancy
@@ -24,6 +25,7 @@ from otokura.access.transcriptions import models as transcriptions
 from otokura.shared.database import Database, alembic_config, migrate
 from otokura.shared.idempotency import idempotency_metadata
 from otokura.shared.messaging_models import messaging_metadata
+from otokura.shared.rewrapping_tables import rewrapping_metadata
 from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
@@ -37,6 +39,7 @@ SLICES = (
     oidc,
     policy,
     reads,
+    rotations,
     search,
     signals,
     tenancy,
@@ -47,7 +50,7 @@ SLICES = (
 async def test_migrations_and_models_agree(database_url: str) -> None:
     """What autogeneration would add is nothing, but for the defaults that upserts of the read model need."""
     assert all(slice_.Table is Table for slice_ in SLICES)
-    metadata = (Table.metadata, messaging_metadata, idempotency_metadata)
+    metadata = (Table.metadata, messaging_metadata, idempotency_metadata, rewrapping_metadata)
     found = await schema_differences(database_url, MIGRATIONS, *metadata)
     columns = ("transcripts', 'version'", "transcripts', 'failed_version'")
     expected = ("alembic_version", *(f"'modify_default', None, '{one}" for one in ("calls'", *columns)))

@@ -21,6 +21,7 @@ def test_every_command_is_there() -> None:
         "demo",
         "dlq",
         "kafka",
+        "keys",
         "policy",
         "schemas",
         "token",
@@ -37,6 +38,8 @@ def test_every_command_is_there() -> None:
         ["dlq", "list"],
         ["verify"],
         ["transcribe", "again"],
+        ["keys", "rotate"],
+        ["keys", "status"],
         ["policy", "replay", "--since", "2026-04-01"],
     ],
 )

@@ -37,7 +37,7 @@ def test_every_line_is_a_pin_or_a_hash(file: Path) -> None:
 
 @pytest.mark.parametrize("service", ["ingest", "transcribe", "access", "audit"])
 def test_an_image_gets_what_its_service_needs_at_the_versions_of_the_tests(service: str) -> None:
-    extras = () if service == "audit" else ("media",)
+    extras = () if service == "audit" else ("media", "vault")
     wanted = dependencies("shared", *extras) | dependencies(f"services/{service}")
     pinned, local = pins(ROOT / "requirements" / f"{service}.txt"), pins(ROOT / "requirements" / "local.txt")
     assert wanted <= pinned.keys()
@@ -45,7 +45,7 @@ def test_an_image_gets_what_its_service_needs_at_the_versions_of_the_tests(servi
 
 
 def test_the_local_stack_is_pinned() -> None:
-    wanted = dependencies("cli", "local") | dependencies("shared", "media")
+    wanted = dependencies("cli", "local") | dependencies("shared", "media", "vault")
     assert wanted <= pins(ROOT / "requirements" / "local.txt").keys()
 
 

@@ -49,19 +49,18 @@ def service_environment(
         "ISSUER": ISSUER,
         "AUDIT_SIGNING_KEY_FILE": str(layout.audit_key(service)),
     }
+    # One file for all: a changed keyring is everybody's at once.
+    keyring = {"KEYRING_FILE": str(layout.keyring), "REWRAP_SETTLE_SECONDS": "1"}
     own = {
         "ingest": {
-            "KEYRING_FILE": str(layout.keyring),
+            **keyring,
             "SPOOL_FOLDER": str(layout.spool),
             "AUDIOSOCKET_PORT": str(servers.audiosocket_port),
             # A receiver under development is on this machine; no other private address is reached.
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         },
-        "transcribe": {"KEYRING_FILE": str(layout.keyring), "MODEL_DIR": str(layout.model)},
-        "access": {
-            "KEYRING_FILE": str(layout.keyring),
-            "TOKEN_SIGNING_KEY_FILE": str(layout.token_key),
-        },
+        "transcribe": {**keyring, "MODEL_DIR": str(layout.model)},
+        "access": {**keyring, "TOKEN_SIGNING_KEY_FILE": str(layout.token_key)},
         "audit": {
             "LOG_SIGNING_KEY_FILE": str(layout.log_key),
             "LOG_ORIGIN": LOG_ORIGIN,

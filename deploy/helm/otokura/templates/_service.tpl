@@ -57,6 +57,42 @@ capabilities:
       {{- end }}
 {{- end }}
 
+{{/* Whether a service has an identity of its own in Vault: the three that keep wrapped keys. */}}
+{{- define "otokura.keys.inVault" -}}
+{{- if and (eq .root.Values.keys.provider "vault") (has .name (list "ingest" "transcribe" "access")) }}yes{{ end -}}
+{{- end }}
+
+{{/* Where key-encryption keys are. */}}
+{{- define "otokura.keys.env" -}}
+{{- if include "otokura.keys.inVault" . -}}
+{{- with .root.Values.keys.vault -}}
+- name: OTOKURA_KEY_PROVIDER
+  value: vault
+- name: OTOKURA_VAULT_ADDRESS
+  value: {{ required "set keys.vault.address" .address | quote }}
+- name: OTOKURA_VAULT_MOUNT
+  value: {{ .mount | quote }}
+- name: OTOKURA_VAULT_KUBERNETES_ROLE
+  value: otokura-{{ $.name }}
+- name: OTOKURA_VAULT_KUBERNETES_MOUNT
+  value: {{ .kubernetesMount | quote }}
+- name: OTOKURA_VAULT_KUBERNETES_TOKEN_FILE
+  value: /var/run/otokura-vault/token
+{{- if .namespace }}
+- name: OTOKURA_VAULT_NAMESPACE
+  value: {{ .namespace | quote }}
+{{- end }}
+{{- if .ownAuthority }}
+- name: OTOKURA_VAULT_CA_FILE
+  value: /etc/otokura/vault-ca.pem
+{{- end }}
+{{- end }}
+{{- else -}}
+- name: OTOKURA_KEYRING_FILE
+  value: /etc/otokura/keyring.json
+{{- end }}
+{{- end }}
+
 {{/* Arguments: root, name, env (further environment as a YAML list, optional), spool (size of its volume, optional). */}}
 {{- define "otokura.deployment" -}}
 {{- $service := index .root.Values .name -}}
@@ -81,6 +117,9 @@ spec:
         prometheus.io/path: /metrics
     spec:
       automountServiceAccountToken: false
+      {{- if include "otokura.keys.inVault" . }}
+      serviceAccountName: {{ include "otokura.fullname" . }}
+      {{- end }}
       enableServiceLinks: false
       # Long enough to store the open segments of live calls and to close reads in the log.
       terminationGracePeriodSeconds: 60
@@ -136,6 +175,11 @@ spec:
             - name: secrets
               mountPath: /etc/otokura
               readOnly: true
+            {{- if include "otokura.keys.inVault" . }}
+            - name: vault
+              mountPath: /var/run/otokura-vault
+              readOnly: true
+            {{- end }}
             - name: tmp
               mountPath: /tmp
             {{- with .spool }}
@@ -148,6 +192,17 @@ spec:
             secretName: {{ $service.secretName }}
             # Owner root, group 10001: the process reads, nobody else does.
             defaultMode: 0440
+        {{- if include "otokura.keys.inVault" . }}
+        - name: vault
+          # Good for Vault alone: the Kubernetes API takes no token of this audience.
+          projected:
+            defaultMode: 0440
+            sources:
+              - serviceAccountToken:
+                  path: token
+                  audience: {{ .root.Values.keys.vault.audience | quote }}
+                  expirationSeconds: 3600
+        {{- end }}
         - name: tmp
           # In memory: nothing that passes through a service may reach a node's disk.
           emptyDir:
@@ -252,6 +307,14 @@ spec:
             matchLabels: {{- include "otokura.labels" (dict "root" .root "name" "minio") | nindent 14 }}
       ports:
         - port: 9000
+    {{- end }}
+    {{- if include "otokura.keys.inVault" . }}
+    - to:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: {{ .root.Values.keys.vault.kubernetesNamespace }}
+      ports:
+        - port: {{ .root.Values.keys.vault.port }}
     {{- end }}
     {{- with .egress }}
     {{- . | nindent 4 }}

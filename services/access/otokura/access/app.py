@@ -34,6 +34,8 @@ from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
+from otokura.access.rotations import api as rotations
+from otokura.access.rotations import handlers as rotation_handlers
 from otokura.access.search import api as search
 from otokura.access.search import handlers as search_handlers
 from otokura.access.search.indexer import Indexer
@@ -46,6 +48,7 @@ from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
 from otokura.access.transcriptions import api as transcriptions
 from otokura.access.transcriptions import handlers as transcription_handlers
+from otokura.access.wrapped_keys import rewrapper_of
 from otokura.shared import logs
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.authentication import Authenticator
@@ -98,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         grants.router,
         break_glass.router,
         signals.router,
+        rotations.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -176,6 +180,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
         *search_handlers.subscriptions(),
+        *rotation_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
@@ -183,6 +188,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
     supervisor.start("leak-signals", state.watch.run)
+    supervisor.start("rewrapping", rewrapper_of(state).run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _publish_feeds(supervisor, stack, state)
     _index(supervisor, state)

@@ -27,6 +27,21 @@ class PreconditionRequired(OtokuraError):  # noqa: N818
     status, code, title = 428, "precondition-required", "If-Match needed"
 
 
+class RotationOpen(Conflict):
+    """The rotation before is not finished; `rotation_id` says which it is."""
+
+    code, title = "rotation-open", "A rotation is not finished"
+
+    def __init__(self, rotation_id: UUID) -> None:
+        super().__init__("Finish the rotation before first.", rotation_id=str(rotation_id))
+
+
+class KeysInUse(Conflict):
+    """Something living is still under the retiring keys, or they still exist."""
+
+    code, title = "keys-in-use", "Retiring keys are not destroyed"
+
+
 class BootstrapRefused(Forbidden):
     """The bootstrap token is wrong, used, expired, or none is configured."""
 

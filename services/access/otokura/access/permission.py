@@ -103,7 +103,7 @@ def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
 
 
 def _resource(action: PolicyAction, reader: Reader) -> Resource | None:
-    if action is PolicyAction.MANAGE_TENANTS:
+    if action in {PolicyAction.MANAGE_TENANTS, PolicyAction.ROTATE_KEYS}:
         return SystemFacts()
     if action is PolicyAction.TRANSCRIBE_AGAIN and reader.facts.tenant_id is None:
         return SystemFacts()
@@ -145,6 +145,7 @@ GlassApprover = Annotated[Reader, Depends(permitted(PolicyAction.APPROVE_BREAK_G
 SignalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_SIGNALS))]
 Configurator = Annotated[Reader, Depends(permitted(PolicyAction.CONFIGURE))]
 FeedManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_FEEDS))]
+KeyRotator = Annotated[Reader, Depends(permitted(PolicyAction.ROTATE_KEYS))]
 PrincipalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_PRINCIPALS))]
 TenantManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_TENANTS))]
 TranscriptionManager = Annotated[Reader, Depends(permitted(PolicyAction.TRANSCRIBE_AGAIN))]

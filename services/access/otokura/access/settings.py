@@ -8,17 +8,15 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 
 from otokura.access.oidc.settings import OidcSettings
+from otokura.shared.key_settings import KeyProviderSettings
 
 
-class Settings(OidcSettings):
+class Settings(OidcSettings, KeyProviderSettings):
     """The settings of access."""
 
     service: ClassVar[str] = "access"
 
     port: int = 8443
-    keyring_file: Path
-    """The keyring of the `local` key provider."""
-    key_provider: str = "local"
 
     token_signing_key_file: Path
     """Signs access tokens: Ed25519, PKCS8 PEM."""

@@ -36,6 +36,7 @@ from otokura.ingest.uploads.sealing import UploadSealer
 from otokura.ingest.vendor_secrets import VendorSecrets
 from otokura.ingest.webhooks.api import router as webhooks
 from otokura.ingest.webhooks.delivery import deliver, keep_house
+from otokura.ingest.wrapped_keys import TENANTS, WRAPPED_KEYS
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
@@ -50,6 +51,7 @@ from otokura.shared.keys import key_provider
 from otokura.shared.logs import get_logger
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
+from otokura.shared.rewrapping import Rewrapper
 
 log = get_logger(__name__)
 
@@ -128,6 +130,7 @@ def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter) -> Sta
     stack.push_async_callback(replies.drain, DRAIN_SECONDS)
     provider = key_provider(settings)
     secrets = VendorSecrets(provider)
+    rewrapper = Rewrapper(database, provider, "ingest", WRAPPED_KEYS, TENANTS, settings.rewrap_settle)
     directory = Directory(database)
     return State(
         settings,
@@ -142,6 +145,7 @@ def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter) -> Sta
         asyncio.Semaphore(settings.decoders),
         _live_chunks(stack, settings),
         replies,
+        rewrapper,
     )
 
 
@@ -182,6 +186,7 @@ def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Pro
     supervisor.start("reconciling", lambda: reconcile(state))
     supervisor.start("idle", lambda: sweep_idle(state))
     supervisor.start("cleaning", lambda: clean_settled(state))
+    supervisor.start("rewrapping", state.rewrapper.run)
     supervisor.start("webhooks", lambda: deliver(state))
     supervisor.start("webhooks-upkeep", lambda: keep_house(state))
     for number in range(state.settings.sealers):

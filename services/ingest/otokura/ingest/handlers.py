@@ -1,9 +1,9 @@
-"""What ingest hears from Kafka: tenants, so that it records while access is down, and transcripts."""
+"""What ingest hears from Kafka: tenants, so that it records while access is down, transcripts, rotations."""
 
 from __future__ import annotations
 
 from otokura.ingest.webhooks import announcing
-from otokura.shared import directory
+from otokura.shared import directory, wrapped_keys
 from otokura.shared.consumer import Subscription
 
 GROUP = "otokura-ingest"
@@ -11,4 +11,4 @@ GROUP = "otokura-ingest"
 
 def subscriptions() -> list[Subscription]:
     """Every handler of this service."""
-    return [*directory.handlers(), *announcing.subscriptions()]
+    return [*directory.handlers(), *announcing.subscriptions(), *wrapped_keys.subscriptions()]

@@ -60,6 +60,7 @@ class Call(Table, table=True):
             postgresql_where=text("state = 'live'"),
         ),
         Index("ix_calls_external", "client_id", "external_id", "started_at"),
+        Index("ix_calls_kek_id", "kek_id"),
         Index(
             "ix_calls_uncleaned",
             "settled_at",
@@ -83,6 +84,10 @@ class Call(Table, table=True):
     kek_id: str
     wrapped_dek: bytes
     commitment: str
+    key_version: int = Field(
+        default=1, sa_column=Column(BigInteger, nullable=False, server_default=text("1"))
+    )
+    """Grows with each wrapping of the key: the version of its event."""
 
     state: str = CallState.LIVE
     version: int = Field(default=1, sa_type=BigInteger)

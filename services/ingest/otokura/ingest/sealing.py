@@ -94,9 +94,21 @@ class Sealer:
         try:
             key = await self._state.keys.open(call)
         except (IntegrityError, NotFound) as error:
+            await self._check_it_is_the_newest(call)
             log.exception("sealing.key-refused", call_id=str(call.id), reason=error.code)
             return Failed("The call's key cannot be opened; what was accepted is kept."), []
         return await self._make(call, claim, key, timeline)
+
+    async def _check_it_is_the_newest(self, call: Call) -> None:
+        """Whether the key that was refused is still the call's.
+
+        Raises:
+            Unavailable: it was wrapped anew, and the old key-encryption key destroyed, since it was read.
+        """
+        async with self._state.database.session() as session:
+            newest = await session.get(Call, call.id)
+        if newest is not None and newest.kek_id != call.kek_id:
+            raise Unavailable("The call's key was wrapped anew meanwhile.")
 
     def _is_empty(self, timeline: list[Piece]) -> bool:
         return all(piece.object_name is None for piece in timeline)

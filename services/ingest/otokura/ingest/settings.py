@@ -9,16 +9,14 @@ from typing import ClassVar
 from pydantic import Field
 
 from otokura.ingest.webhooks.settings import WebhookSettings
+from otokura.shared.key_settings import KeyProviderSettings
 
 
-class Settings(WebhookSettings):
+class Settings(WebhookSettings, KeyProviderSettings):
     """`OTOKURA_…` variables of this service beside the common ones."""
 
     service: ClassVar[str] = "ingest"
     port: int = Field(default=8101, ge=0, le=65535)
-    keyring_file: Path
-    """The keyring of the `local` key provider, mode 0600."""
-    key_provider: str = "local"
     recordings_bucket: str = "recordings"
 
     segment_seconds: int = Field(default=5, ge=1, le=60)

@@ -57,7 +57,7 @@ async def start(
     )
     session.add(call)
     await session.flush()
-    await publish(session, _key_event(call))
+    await publish(session, key_event(call))
     await publish(session, started_event(call))
     return call
 
@@ -69,11 +69,12 @@ async def give_notice(session: AsyncSession, call: Call, notice: NoticeInput) ->
     await publish(session, started_event(call))
 
 
-def _key_event(call: Call) -> KeyWrapped:
+def key_event(call: Call) -> KeyWrapped:
+    """The call's key, as it is wrapped now."""
     return KeyWrapped(
         call_id=call.id,
         tenant_id=call.tenant_id,
-        version=call.version,
+        version=call.key_version,
         kek_id=call.kek_id,
         wrapped=b64encode(call.wrapped_dek),
         commitment=call.commitment,

@@ -21,6 +21,7 @@ from otokura.shared.errors import Unauthenticated, Unavailable
 from otokura.shared.events import TenantSettings
 from otokura.shared.ids import uuid7
 from otokura.shared.objects import ObjectStore
+from otokura.shared.rewrapping import Rewrapper
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class State:
     """Held while an uploaded file is decoded: however many come at once, so many processes open them."""
     live_chunks: LiveChunks
     replies: Replies
+    rewrapper: Rewrapper
     streams: Streams = field(default_factory=Streams)
     instance: UUID = field(default_factory=uuid7)
     to_clean: asyncio.Event = field(default_factory=asyncio.Event)

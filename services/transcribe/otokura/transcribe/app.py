@@ -17,10 +17,11 @@ from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.http import create_api
 from otokura.shared.kafka import ensure_topics, producer
-from otokura.shared.keys import key_provider
+from otokura.shared.keys import KeyProvider, key_provider
 from otokura.shared.logs import get_logger
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
+from otokura.shared.rewrapping import Rewrapper
 from otokura.transcribe import instruments, repository
 from otokura.transcribe.again import repository as again
 from otokura.transcribe.again.service import tell_progress
@@ -32,6 +33,7 @@ from otokura.transcribe.live.running import run_live
 from otokura.transcribe.settings import Settings
 from otokura.transcribe.transcriber import Transcriber
 from otokura.transcribe.worker import Worker
+from otokura.transcribe.wrapped_keys import TENANTS, WRAPPED_KEYS
 
 log = get_logger(__name__)
 
@@ -66,7 +68,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(engine.close)
         insight = Insight.from_settings(settings)
         stack.push_async_callback(insight.close)
-        worker = _worker(settings, database, store, engine, insight)
+        keys = key_provider(settings)
+        worker = _worker(settings, database, store, keys, engine, insight)
         supervisor = await stack.enter_async_context(Supervisor())
         app.state.readiness.add("database", database.ping)
         app.state.readiness.add("audit", writer.check)
@@ -77,16 +80,23 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         supervisor.start("consumer", lambda: _consume(settings, database))
         supervisor.start("house", lambda: _keep_house(database, worker))
         supervisor.start("worker", worker.run)
-        run_live(stack, supervisor, settings, database, options, engine)
+        rewrapper = Rewrapper(database, keys, "transcribe", WRAPPED_KEYS, TENANTS, settings.rewrap_settle)
+        supervisor.start("rewrapping", rewrapper.run)
+        run_live(stack, supervisor, settings, database, keys, options, engine)
         yield
 
 
 def _worker(
-    settings: Settings, database: Database, store: ObjectStore, engine: EngineProcess, insight: Insight
+    settings: Settings,
+    database: Database,
+    store: ObjectStore,
+    keys: KeyProvider,
+    engine: EngineProcess,
+    insight: Insight,
 ) -> Worker:
     transcriber = Transcriber(
         store,
-        key_provider(settings),
+        keys,
         Directory(database),
         engine,
         insight=insight,

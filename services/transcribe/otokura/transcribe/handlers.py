@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.shared import directory
+from otokura.shared import directory, wrapped_keys
 from otokura.shared.consumer import EventContext, Subscription
 from otokura.shared.errors import Poison
 from otokura.shared.events import KeyWrapped, RecordingSealed
@@ -23,6 +23,7 @@ def subscriptions() -> list[Subscription]:
         Subscription(KeyWrapped, key_wrapped),
         *again.subscriptions(),
         *directory.handlers(),
+        *wrapped_keys.subscriptions(),
     ]
 
 
@@ -46,4 +47,6 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
 
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """Keeps the call's wrapped key. The job may be there already, or come later."""
+    if await wrapped_keys.is_retired(session, event.kek_id):
+        return
     await repository.store_key(session, event)

@@ -144,6 +144,7 @@ class CallKey(Table, table=True):
     """A call's wrapped DEK: useless without the tenant's KEK."""
 
     __tablename__ = "call_keys"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (Index("ix_call_keys_kek_id", "kek_id"),)
 
     call_id: UUID = Field(primary_key=True)
     tenant_id: UUID

@@ -172,6 +172,12 @@ async def _take(
     return held
 
 
+async def is_wrapped_anew(session: AsyncSession, job: LeasedJob) -> bool:
+    """Whether the call's key was wrapped by another key-encryption key since the job was taken."""
+    key = await session.get(CallKey, job.call_id)
+    return key is not None and key.kek_id != job.wrapped.kek_id
+
+
 async def renew(session: AsyncSession, job: LeasedJob, duration: timedelta) -> None:
     """Says that the worker lives and goes on.
 

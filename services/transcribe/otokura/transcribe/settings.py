@@ -8,18 +8,15 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from otokura.shared.settings import ServiceSettings
+from otokura.shared.key_settings import KeyProviderSettings
 from otokura.transcribe.options import EngineName
 
 
-class Settings(ServiceSettings):
+class Settings(KeyProviderSettings):
     """`OTOKURA_…` variables of this service beside the common ones."""
 
     service: ClassVar[str] = "transcribe"
     port: int = Field(default=8102, ge=0, le=65535)
-    keyring_file: Path
-    """The keyring of the `local` key provider, mode 0600."""
-    key_provider: str = "local"
     transcripts_bucket: str = "transcripts"
 
     model_dir: Path

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from otokura.shared.audit import Action, AuditDraft
 from otokura.shared.database import Database
 from otokura.shared.dead_letters import Burial
-from otokura.shared.errors import IntegrityError, Unavailable
+from otokura.shared.errors import IntegrityError, NotFound, OtokuraError, Unavailable
 from otokura.shared.events import TranscriptCompleted, TranscriptFailed, TranscriptionRetried
 from otokura.shared.ids import uuid7
 from otokura.shared.logs import get_logger
@@ -129,6 +129,9 @@ class Worker:
             return
         try:
             event = await self._transcriber.transcribe(job)
+        except NotFound as error:
+            await self._failed(job, await self._judged_again(job, error))
+            return
         except Exception as error:  # noqa: BLE001 - whatever happened to one recording must not stop the others
             await self._failed(job, error)
             return
@@ -162,6 +165,12 @@ class Worker:
             language=event.language,
             turns=event.turns,
         )
+
+    async def _judged_again(self, job: LeasedJob, error: NotFound) -> OtokuraError:
+        """The error; or that the key was wrapped anew, and the old one destroyed, meanwhile."""
+        async with self._database.session() as session:
+            anew = await repository.is_wrapped_anew(session, job)
+        return Unavailable("The call's key was wrapped anew meanwhile.") if anew else error
 
     async def _failed(self, job: LeasedJob, error: Exception) -> None:
         verdict = service.judge(error)

@@ -27,6 +27,7 @@ from otokura.shared.events.calls import (
     RecordingSealed,
 )
 from otokura.shared.events.erasures import CallErased
+from otokura.shared.events.keys import KeyHolder, KeysRewrapped, KeysRotated
 from otokura.shared.events.live import LiveChunk, TranscriptPartial
 from otokura.shared.events.tenants import (
     ClientUpdated,
@@ -60,7 +61,10 @@ __all__ = [
     "Direction",
     "EventData",
     "IssuerUpdated",
+    "KeyHolder",
     "KeyWrapped",
+    "KeysRewrapped",
+    "KeysRotated",
     "LiveChunk",
     "ModelName",
     "Notice",

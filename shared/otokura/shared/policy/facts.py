@@ -37,6 +37,7 @@ class PolicyAction(StrEnum):
     ASK_BREAK_GLASS = "ask-break-glass"
     APPROVE_BREAK_GLASS = "approve-break-glass"
     MANAGE_SIGNALS = "manage-signals"
+    ROTATE_KEYS = "rotate-keys"
 
 
 READINGS = {

@@ -9,6 +9,7 @@ from otokura.access.models import Table
 from otokura.access.oidc.models import OidcIssuerRecord
 from otokura.access.policy.models import ZoneRecord
 from otokura.access.reads.models import CallRecord
+from otokura.access.rotations.models import KeyRotation
 from otokura.access.search.models import IndexKeyRecord
 from otokura.access.signals.models import SeenCall
 from otokura.access.tenancy.models import Tenant
@@ -27,6 +28,7 @@ SLICES = (
     SeenCall,
     IndexKeyRecord,
     FeedRecord,
+    KeyRotation,
     TranscriptionRequest,
 )
 """Importing each slice's models is what puts its tables into the metadata."""

@@ -24,6 +24,7 @@ from otokura.shared.events import (
     TranscriptFailed,
 )
 from otokura.shared.manifest import Manifest
+from otokura.shared.wrapped_keys import is_retired
 
 
 def subscriptions() -> list[Subscription]:
@@ -82,6 +83,8 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
 
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """The call's wrapped key; a newer one is the same key under a newer KEK."""
+    if await is_retired(session, event.kek_id):
+        return
     values = {"kek_id": event.kek_id, "wrapped": event.wrapped, "commitment": event.commitment}
     await _store(session, CallKeyRecord, event, "version", values)
 

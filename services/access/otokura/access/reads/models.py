@@ -57,6 +57,7 @@ class CallKeyRecord(Table, table=True):
     """A call's wrapped DEK. Useless without the tenant's KEK, and never beside the object."""
 
     __tablename__ = "call_keys"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+    __table_args__ = (Index("ix_call_keys_kek_id", "kek_id"),)
 
     call_id: UUID = Field(primary_key=True)
     tenant_id: UUID

@@ -9,7 +9,7 @@ from otokura.shared.background import Supervisor
 from otokura.shared.database import Database
 from otokura.shared.directory import Directory
 from otokura.shared.errors import Unavailable
-from otokura.shared.keys import key_provider
+from otokura.shared.keys import KeyProvider
 from otokura.shared.logs import get_logger
 from otokura.transcribe.engine_process import EngineProcess
 from otokura.transcribe.live import repository
@@ -30,6 +30,7 @@ def run_live(
     supervisor: Supervisor,
     settings: Settings,
     database: Database,
+    keys: KeyProvider,
     options: EngineOptions,
     shared: EngineProcess,
 ) -> None:
@@ -40,6 +41,7 @@ def run_live(
         supervisor: runs the work.
         settings: the service's.
         database: the service's.
+        keys: unwraps the calls' keys.
         options: of an engine of our own.
         shared: the engine that hears recordings.
     """
@@ -50,7 +52,7 @@ def run_live(
         engine = EngineProcess(options, timeout=WINDOW_SECONDS)
         stack.push_async_callback(engine.close)
         rest = engine.close
-    worker = LiveWorker(database, key_provider(settings), Directory(database), engine, rest)
+    worker = LiveWorker(database, keys, Directory(database), engine, rest)
     supervisor.start("live-text", worker.run)
     supervisor.start("live-chunks", LiveConsumer(settings, worker).run)
     supervisor.start("live-house", lambda: _keep_house(database))

@@ -1,0 +1,1 @@
+"""`otokura keys`: replace the keys that wrap the keys of calls, and destroy the old ones."""

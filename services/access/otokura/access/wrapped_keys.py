@@ -1,0 +1,24 @@
+"""Every table of access that keeps wrapped keys. Those of calls are copies, which ingest's events renew."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from otokura.access.models import Table
+from otokura.access.reads.models import CallKeyRecord
+from otokura.access.state import AccessState
+from otokura.access.tenancy.models import Tenant
+from otokura.shared.rewrapping import Rewrapper
+from otokura.shared.wrapped_keys import WrappedKeys
+
+TENANTS = select(col(Tenant.id))
+WRAPPED_KEYS = (
+    WrappedKeys(Table.metadata.tables[str(CallKeyRecord.__tablename__)], "call_id", by_events=True),
+)
+
+
+def rewrapper_of(state: AccessState) -> Rewrapper:
+    """What wraps them anew, and knows the key-encryption keys of all tenants."""
+    settle = state.settings.rewrap_settle
+    return Rewrapper(state.database, state.keys, "access", WRAPPED_KEYS, TENANTS, settle)
