@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 _NOW = sa.text("now()")
 
@@ -103,3 +103,22 @@ def add_client_keys(op: Any) -> None:
     """
     op.add_column("clients", sa.Column("api_keys", JSONB(none_as_null=True), nullable=True))
     op.add_column("clients", sa.Column("limits", JSONB(none_as_null=True), nullable=True))
+
+
+def create_tombstones(op: Any) -> None:
+    """`tombstones` (`otokura.shared.tombstones`)."""
+    op.create_table(
+        "tombstones",
+        sa.Column("call_id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("tenant_id", sa.Uuid, nullable=False),
+        sa.Column("erasure_id", sa.Uuid, nullable=False),
+        _instant("requested_at"),
+        _instant("shredded_at", default=True),
+        sa.Column("counts", JSONB, nullable=False),
+        sa.Column("kek_ids", ARRAY(sa.Text), nullable=False),
+        _instant("applied_at", nullable=True),
+        _instant("sweep_at", nullable=True),
+    )
+    due = sa.text("sweep_at IS NOT NULL")
+    op.create_index("ix_tombstones_due", "tombstones", ["sweep_at"], postgresql_where=due)

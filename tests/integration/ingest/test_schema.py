@@ -10,6 +10,7 @@ from otokura.ingest.webhooks.models import Webhook
 from otokura.shared.directory import directory_metadata
 from otokura.shared.idempotency import idempotency_metadata
 from otokura.shared.messaging_models import messaging_metadata
+from otokura.shared.tombstones import tombstone_metadata
 from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
@@ -25,5 +26,6 @@ async def test_migrations_and_models_agree(database_url: str) -> None:
         messaging_metadata,
         idempotency_metadata,
         directory_metadata,
+        tombstone_metadata,
     )
     assert differences == []

@@ -1,14 +1,15 @@
-"""What ingest hears from Kafka: tenants, so that it records while access is down, and transcripts."""
+"""What ingest hears from Kafka: tenants (it records while access is down), transcripts, and erasures."""
 
 from __future__ import annotations
 
+from otokura.ingest.erasing import IngestPart
 from otokura.ingest.webhooks import announcing
-from otokura.shared import directory
+from otokura.shared import directory, erasing
 from otokura.shared.consumer import Subscription
 
 GROUP = "otokura-ingest"
 
 
-def subscriptions() -> list[Subscription]:
+def subscriptions(part: IngestPart) -> list[Subscription]:
     """Every handler of this service."""
-    return [*directory.handlers(), *announcing.subscriptions()]
+    return [*directory.handlers(), *announcing.subscriptions(), *erasing.subscriptions(part)]

@@ -13,6 +13,7 @@ from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory import Directory
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.http import create_api
@@ -26,6 +27,7 @@ from otokura.transcribe.again import repository as again
 from otokura.transcribe.again.service import tell_progress
 from otokura.transcribe.choice import choose
 from otokura.transcribe.engine_process import EngineProcess
+from otokura.transcribe.erasing import TranscribePart
 from otokura.transcribe.handlers import GROUP, subscriptions
 from otokura.transcribe.insight.service import Insight
 from otokura.transcribe.live.running import run_live
@@ -35,7 +37,7 @@ from otokura.transcribe.worker import Worker
 
 log = get_logger(__name__)
 
-TOPICS = (Topic.TRANSCRIPTS, Topic.AUDIT)
+TOPICS = (Topic.TRANSCRIPTS, Topic.ERASURES, Topic.AUDIT)
 RETRY_SECONDS = 1.0
 COUNT_SECONDS = 5.0
 
@@ -74,7 +76,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.readiness.add("work", supervisor.check)
         supervisor.start("audit-writer", writer.failed)
         supervisor.start("outbox", OutboxRelay(database, events, writer, writer.source).run)
-        supervisor.start("consumer", lambda: _consume(settings, database))
+        part = TranscribePart(settings.transcripts_bucket)
+        supervisor.start("consumer", lambda: _consume(settings, database, part))
+        supervisor.start("erasing", Eraser(database, store, part).run)
         supervisor.start("house", lambda: _keep_house(database, worker))
         supervisor.start("worker", worker.run)
         run_live(stack, supervisor, settings, database, options, engine)
@@ -96,7 +100,7 @@ def _worker(
     return Worker(database, transcriber, settings)
 
 
-async def _consume(settings: Settings, database: Database) -> None:
+async def _consume(settings: Settings, database: Database, part: TranscribePart) -> None:
     while True:
         try:
             await ensure_topics(settings, TOPICS)
@@ -104,7 +108,7 @@ async def _consume(settings: Settings, database: Database) -> None:
         except Unavailable as error:
             log.warning("kafka is away", error=error)
             await asyncio.sleep(RETRY_SECONDS)
-    await Consumer(settings, GROUP, database, subscriptions()).run()
+    await Consumer(settings, GROUP, database, subscriptions(part)).run()
 
 
 async def _keep_house(database: Database, worker: Worker) -> None:

@@ -30,6 +30,9 @@ class PolicyAction(StrEnum):
     MANAGE_RAW_FEEDS = "manage-raw-feeds"
     MANAGE_TENANTS = "manage-tenants"
     TRANSCRIBE_AGAIN = "transcribe-again"
+    HOLD = "hold"
+    ERASE = "erase"
+    MANAGE_RETENTION = "manage-retention"
 
 
 READINGS = {
