@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from otokura.access.feeds import handlers as feed_handlers
+from otokura.access.lifecycle import handlers as lifecycle
 from otokura.access.reads import handlers
 from otokura.shared.consumer import EventContext
 from otokura.shared.events import (
     CallEnded,
-    CallErased,
     CallEvent,
     CallSettled,
     CallStarted,
     Channel,
     ChannelRole,
     Direction,
+    ErasureApplied,
+    ErasureRequested,
     EventData,
     KeyWrapped,
     Notice,
@@ -222,7 +224,7 @@ def transcript_of(call_id: UUID) -> Transcript:
     )
 
 
-HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+HANDLERS: dict[type[CallEvent], Callable[..., Awaitable[None]]] = {
     CallStarted: handlers.call_started,
     CallEnded: handlers.call_ended,
     CallSettled: handlers.call_settled,
@@ -230,12 +232,13 @@ HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
     KeyWrapped: handlers.key_wrapped,
     TranscriptCompleted: handlers.transcript_completed,
     TranscriptFailed: handlers.transcript_failed,
+    ErasureRequested: lifecycle.subscriptions()[0].handler,
+    ErasureApplied: lifecycle.erasure_applied,
 }
 
-FEED_HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+FEED_HANDLERS: dict[type[CallEvent], Callable[..., Awaitable[None]]] = {
     TranscriptCompleted: feed_handlers.transcript_completed,
     TranscriptPartial: feed_handlers.transcript_partial,
-    CallErased: feed_handlers.call_erased,
 }
 """What follows in the same transaction."""
 

@@ -20,6 +20,11 @@ from otokura.access.identity.accounts import TokensOnly
 from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.lifecycle import api as erasures
+from otokura.access.lifecycle import handlers as lifecycle_handlers
+from otokura.access.lifecycle import holds_api, retention_api
+from otokura.access.lifecycle.erasing import AccessPart
+from otokura.access.lifecycle.keeper import Keeper
 from otokura.access.live import api as live
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
@@ -36,6 +41,7 @@ from otokura.shared.authentication import Authenticator
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.health import Readiness
@@ -52,7 +58,7 @@ from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
 log = logs.get_logger(__name__)
 
-TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.AUDIT)
+TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.ERASURES, Topic.AUDIT)
 _RETRY_SECONDS = 1.0
 _STRENGTH_SECONDS = 60.0
 _DRAIN_SECONDS = 5.0
@@ -74,6 +80,9 @@ def create_app(settings: Settings) -> FastAPI:
         live.router,
         feeds.router,
         transcriptions.router,
+        erasures.router,
+        holds_api.router,
+        retention_api.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -144,6 +153,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
         *subscriptions(),
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
+        *lifecycle_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
@@ -151,12 +161,19 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
+    _keep_and_erase(supervisor, state)
     _publish_feeds(supervisor, stack, state)
     readiness.add("database", state.database.ping)
     readiness.add("audit", state.audit.check)
     readiness.add("audit-topic", AuditTopic(state.settings).check)
     readiness.add("consumer", consumer.check)
     readiness.add("work", supervisor.check)
+
+
+def _keep_and_erase(supervisor: Supervisor, state: AccessState) -> None:
+    keeper = Keeper(state.database, state.headers, state.settings.retention_look_seconds)
+    supervisor.start("lifecycle", keeper.run)
+    supervisor.start("erasing", Eraser(state.database, None, AccessPart()).run)
 
 
 def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState) -> None:

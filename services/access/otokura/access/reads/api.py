@@ -151,6 +151,8 @@ async def _rendition(state: AccessState, permit: gate.Permit, cover: Cover) -> c
         NotReady: there is no recording, or no transcript that says what to cover.
     """
     manifest = gate.require_manifest(permit)
+    if permit.row["recording_erased_at"] is not None:
+        raise NotReady("The recording is erased: its time has passed.")
     if permit.request.action is PolicyAction.LISTEN:
         return content.RawRecording(manifest)
     announced = await announced_transcript(state, permit)

@@ -138,16 +138,22 @@ async def watched(opened: OpenedRead, chunks: AsyncGenerator[bytes]) -> AsyncGen
     Chunks that take long to come may send empty ones meanwhile, so that it is asked then, too.
 
     Raises:
-        Revoked: the permission has ended.
+        Revoked: the permission has ended, or the call was erased.
     """
     loop = asyncio.get_running_loop()
     interval = opened.state.settings.recheck_seconds
     next_check = loop.time() + interval
     async with aclosing(chunks):
-        async for chunk in chunks:
-            if loop.time() >= next_check:
-                if not await opened.still_permitted():
-                    raise Revoked("The permission for this read has ended.")
-                next_check = loop.time() + interval
-            if chunk:
-                yield chunk
+        try:
+            async for chunk in chunks:
+                if loop.time() >= next_check:
+                    if not await opened.still_permitted():
+                        raise Revoked("The permission for this read has ended.")
+                    next_check = loop.time() + interval
+                if chunk:
+                    yield chunk
+        except IntegrityError:
+            # What is erased while somebody reads it is gone, and was not tampered with.
+            if await opened.is_gone():
+                raise Revoked("The call was erased.") from None
+            raise

@@ -110,6 +110,12 @@ class Opened:
         denial = judge(state.policies.decide, reader, facts_of(row), request.action, asked)
         return row if denial is None else None
 
+    async def is_gone(self) -> bool:
+        """Whether the call, or what of it was read, was erased after the read was permitted."""
+        row = await self.look_again()
+        kinds = ("recording_erased_at", "transcript_erased_at")
+        return row is None or any(row[kind] is not None for kind in kinds)
+
     async def still_permitted(self) -> bool:
         """Whether the reader may go on."""
         return await self.look_again() is not None
