@@ -21,8 +21,8 @@ from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.lifecycle import api as erasures
+from otokura.access.lifecycle import export_api, holds_api, retention_api
 from otokura.access.lifecycle import handlers as lifecycle_handlers
-from otokura.access.lifecycle import holds_api, retention_api
 from otokura.access.lifecycle.erasing import AccessPart
 from otokura.access.lifecycle.keeper import Keeper
 from otokura.access.live import api as live
@@ -83,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         erasures.router,
         holds_api.router,
         retention_api.router,
+        export_api.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)

@@ -32,6 +32,8 @@ class PolicyAction(StrEnum):
     TRANSCRIBE_AGAIN = "transcribe-again"
     HOLD = "hold"
     ERASE = "erase"
+    EXPORT = "export"
+    EXPORT_RAW = "export-raw"
     MANAGE_RETENTION = "manage-retention"
 
 

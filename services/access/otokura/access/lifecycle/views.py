@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from otokura.access.identity.views import Body
+from otokura.access.reads.views import View
 from otokura.shared.events import ErasedKind
 from otokura.shared.pagination import Cursor
 
@@ -98,6 +99,26 @@ class CallSelection(Body):
         if (self.call_ids is None) is (self.customer is None):
             raise ValueError("say either call_ids or customer")
         return self
+
+
+class ExportBody(CallSelection):
+    """Calls that are given to the person concerned."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer": {"numbers": ["+81312345678"]},
+                    "reason": "ご本人からの開示のご請求 (受付 2026-131)",
+                }
+            ]
+        },
+    )
+    reason: Why
+    view: Annotated[
+        View, Field(description="`raw` needs a permission of its own, which nobody has by default.")
+    ] = View.REDACTED
 
 
 class ErasureBody(CallSelection):

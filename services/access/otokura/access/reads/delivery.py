@@ -72,7 +72,7 @@ class Delivery(Response):
         del scope
         meter = _Meter(send)
         outcome = Outcome.ABORTED
-        gone = asyncio.create_task(_wait_until_gone(receive))
+        gone = asyncio.create_task(wait_until_gone(receive))
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -117,7 +117,8 @@ class _Meter:
         self.sent += len(chunk)
 
 
-async def _wait_until_gone(receive: Receive) -> None:
+async def wait_until_gone(receive: Receive) -> None:
+    """Ends when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
