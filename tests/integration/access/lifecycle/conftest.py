@@ -33,7 +33,7 @@ class Lifecycle:
 
     def officer(self) -> Reader:
         facts = ReaderFacts(uuid7(), self.tenant_id, frozenset({Role.EVIDENCE_OFFICER}))
-        return Reader(facts, "officer", ResolvedAddress(None, "127.0.0.1", ()), ("office",))
+        return Reader(facts, "officer", ResolvedAddress(None, "127.0.0.1", (), None), ("office",))
 
     async def call(self, *, settled: bool = True, **about: Any) -> UUID:
         """A call as its first events tell of it."""

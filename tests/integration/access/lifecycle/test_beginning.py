@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from otokura.shared.events import (
     TranscriptFailed,
 )
 from otokura.shared.ids import uuid7
+from otokura.shared.keys import KeyContext, KeyUse, LocalKeyProvider, create_keyring, new_dek
 from otokura.shared.manifest import StoredObject
 
 from .conftest import Lifecycle
@@ -180,6 +182,30 @@ async def test_it_is_final_when_every_key_is_destroyed_and_not_before(lifecycle:
     [entry] = await lifecycle.query("SELECT data FROM outbox WHERE data LIKE '%erasure.final%'")
     assert "kek-1" in entry["data"]
     assert "kek-2" in entry["data"]
+
+
+@pytest.mark.guarantee("Z4")
+async def test_a_copy_of_the_wrapped_key_opens_until_it_is_final_and_not_after(
+    lifecycle: Lifecycle, tmp_path: Path
+) -> None:
+    ring = tmp_path / "keyring.json"
+    create_keyring(ring)
+    call_id, dek = await lifecycle.call(), new_dek()
+    context = KeyContext(lifecycle.tenant_id, call_id)
+    copied = await LocalKeyProvider(ring).wrap(dek, context)  # as a topic or a backup has it
+    erasure = await lifecycle.ask(call_id)
+    await lifecycle.work()
+    [event] = await lifecycle.requests()
+    await lifecycle.confirm(event, *SERVICES, kek_id=copied.kek_id)
+    assert await lifecycle.finish() == 0
+    assert await LocalKeyProvider(ring).unwrap(copied, context, KeyUse.READ, "a thief") == dek
+    ring.unlink()
+    create_keyring(ring)  # with another key: the one that wrapped the copy is destroyed
+    await _tell(lifecycle, KekDestroyed(kek_id=copied.kek_id, destroyed_at=datetime.now(UTC)))
+    with pytest.raises(NotFound):
+        await LocalKeyProvider(ring).unwrap(copied, context, KeyUse.READ, "a thief")
+    assert await lifecycle.finish() == 1
+    assert (await lifecycle.view(erasure.id)).final == 1
 
 
 async def _tell(lifecycle: Lifecycle, event: KekDestroyed) -> None:

@@ -68,7 +68,7 @@ class World:
         log_key = self.scribes["audit"].key
         return FolderLog(self.folder / "log", [item.leaf for item in self.items], log_key, ORIGIN)
 
-    async def certificate(self, final: bool = False, **lies: Any) -> dict[str, Any]:
+    async def certificate(self, *, final: bool = False, **lies: Any) -> dict[str, Any]:
         """As the audit service makes it of these entries, signed, with what a liar puts in before that."""
         log = self.log()
         proofs = [
@@ -211,7 +211,7 @@ async def test_nobody_confirms_for_another(tmp_path: Path) -> None:
 @pytest.mark.guarantee("Z6")
 async def test_it_is_not_final_while_a_key_is_left(world: World) -> None:
     world.finish("kek-2")
-    lies = {"final_at": FINAL_AT, "destroyed": {"kek-2": FINAL_AT}}
+    lies: dict[str, Any] = {"final_at": FINAL_AT, "destroyed": {"kek-2": FINAL_AT}}
     with pytest.raises(VerificationError) as failure:
         verified(world, await world.certificate(**lies))
     assert failure.value.finding.code is Code.CERTIFICATE_MISMATCH
