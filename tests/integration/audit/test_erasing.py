@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from audit_fixtures import YEAR, Log
+from audit_fixtures import Log
 from audit_logs import Scribe
 from audit_service import AuditService, until
 from erasures import requested
@@ -68,11 +68,12 @@ async def test_an_entry_that_comes_after_it_has_no_detail_either(log: Log) -> No
     """It was written before, and its source could not send it: only its leaf is kept."""
     scribe, tenant_id, call_id = Scribe(), uuid7(), uuid7()
     await apply(log, requested(call_id, tenant_id))
-    late = scribe.entry(tenant_id=tenant_id, call_id=call_id, action="read.opened")
-    proof = scribe.entry(tenant_id=tenant_id, call_id=call_id, action="erasure.applied")
-    later = scribe.entry(tenant_id=tenant_id, call_id=call_id, action="read.denied")
-    signed = later.model_copy(update={"time": datetime.now(UTC).replace(year=YEAR + 1)})
-    await log.append([prepare(event) for event in (late, proof, signed)])
+    before, after = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
+    events = [
+        scribe.entry(tenant_id=tenant_id, call_id=call_id, action=action).model_copy(update={"time": at})
+        for action, at in (("read.opened", before), ("erasure.applied", before), ("read.denied", after))
+    ]
+    await log.append([prepare(event) for event in events])
     kept = {row.action: row.recorded is not None for row in await rows(log, call_id)}
     assert kept == {"read.opened": False, "erasure.applied": True, "read.denied": True}
 

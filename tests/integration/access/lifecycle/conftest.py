@@ -17,7 +17,7 @@ from otokura.access.lifecycle.beginning import begin_next
 from otokura.access.lifecycle.customers import Found
 from otokura.access.lifecycle.views import ErasureBody, ErasureView, HoldBody, HoldView
 from otokura.access.tenancy.models import Tenant
-from otokura.shared.address import ResolvedAddress
+from otokura.shared.address import Reason, ResolvedAddress
 from otokura.shared.database import Database, migrate
 from otokura.shared.events import CallEvent, CallSettled, ErasureApplied, ErasureRequested, Role
 from otokura.shared.ids import uuid7
@@ -33,7 +33,7 @@ class Lifecycle:
 
     def officer(self) -> Reader:
         facts = ReaderFacts(uuid7(), self.tenant_id, frozenset({Role.EVIDENCE_OFFICER}))
-        return Reader(facts, "officer", ResolvedAddress(None, "127.0.0.1", (), None), ("office",))
+        return Reader(facts, "officer", ResolvedAddress(None, "127.0.0.1", (), Reason.DIRECT), ("office",))
 
     async def call(self, *, settled: bool = True, **about: Any) -> UUID:
         """A call as its first events tell of it."""

@@ -129,7 +129,7 @@ class Export:
         row = permit.row
         shown = Shown(number, row["started_at"], row["direction"], None, row["purposes"])
         self._shown.append(shown)
-        if row["manifest"] is None:
+        if row["manifest"] is None or row["wrapped"] is None:
             shown.missing += ["no-recording", "no-transcript"]
             return
         manifest = gate.require_manifest(permit)

@@ -112,9 +112,9 @@ class Opened:
 
     async def is_gone(self) -> bool:
         """Whether the call, or what of it was read, was erased after the read was permitted."""
-        row = await self.look_again()
+        row, before = await self.look_again(), self.permit.row
         kinds = ("recording_erased_at", "transcript_erased_at")
-        return row is None or any(row[kind] is not None for kind in kinds)
+        return row is None or any(row[kind] != before[kind] for kind in kinds)
 
     async def still_permitted(self) -> bool:
         """Whether the reader may go on."""
