@@ -1,7 +1,7 @@
 """Every query about holds, erasures and retention. Time is the database's clock.
 
-Of rows that several wait for, the call's (`call_lifecycles`) is locked after an item's and before nothing
-else; other items are taken only if nobody has them, so that no two ever wait for each other.
+A worker locks an item and then its call (`call_lifecycles`); who has a call's lock takes items only if nobody
+has them. So no two ever wait for each other.
 """
 
 from __future__ import annotations
