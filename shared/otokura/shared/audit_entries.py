@@ -85,6 +85,15 @@ class Action(StrEnum):
     DISCLOSURE_CLOSED = "disclosure.closed"
     DISCLOSURE_DENIED = "disclosure.denied"
     ERASURE_ANNOUNCED = "erasure.announced"
+    ERASURE_REQUESTED = "erasure.requested"
+    ERASURE_WITHDRAWN = "erasure.withdrawn"
+    ERASURE_BEGUN = "erasure.begun"
+    ERASURE_APPLIED = "erasure.applied"
+    ERASURE_FINAL = "erasure.final"
+    CUSTOMER_SEARCHED = "customer.searched"
+    HOLD_SET = "hold.set"
+    HOLD_LIFTED = "hold.lifted"
+    RETENTION_CHANGED = "retention.changed"
     WEBHOOK_SECRET_CHANGED = "webhook.secret-changed"  # noqa: S105 - the name of an action
 
 

@@ -23,7 +23,8 @@ class WrappedKeys:
 
     Attributes:
         table: the table.
-        owner: the column, unique, with what the key belongs to: the call of its `KeyContext`.
+        owner: the column, unique, with what the key belongs to.
+        context: the column with the call of its `KeyContext`, where that is not the owner.
         wrapped: the column with the wrapped key.
         tenant: whose it is, where the table has no column `tenant_id`.
         renewed: called in the transaction that stored a key anew, with its owner.
@@ -32,6 +33,7 @@ class WrappedKeys:
 
     table: Table
     owner: str
+    context: str | None = None
     wrapped: str = "wrapped"
     tenant: ColumnElement[UUID] | None = None
     renewed: Callable[[AsyncSession, UUID], Awaitable[None]] | None = None
@@ -43,10 +45,11 @@ class WrappedKeys:
         return self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
 
     def rows(self) -> Select[Any]:
-        """All rows, as owner, tenant, kek_id and wrapped."""
+        """All rows, as owner, context, tenant, kek_id and wrapped."""
         tenant = self.table.c.tenant_id if self.tenant is None else self.tenant
         return select(
             self.table.c[self.owner].label("owner"),
+            self.table.c[self.context or self.owner].label("context"),
             tenant.label("tenant_id"),
             self.table.c.kek_id,
             self.table.c[self.wrapped].label("wrapped"),

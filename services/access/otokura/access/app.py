@@ -22,6 +22,11 @@ from otokura.access.identity.accounts import TokensOnly
 from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
 from otokura.access.identity.throttle import RefusalThrottle
+from otokura.access.lifecycle import api as erasures
+from otokura.access.lifecycle import export_api, holds_api, retention_api
+from otokura.access.lifecycle import handlers as lifecycle_handlers
+from otokura.access.lifecycle.erasing import AccessPart
+from otokura.access.lifecycle.keeper import Keeper
 from otokura.access.live import api as live
 from otokura.access.logins import api as logins
 from otokura.access.logins import managing_api as managing_logins
@@ -55,6 +60,7 @@ from otokura.shared.authentication import Authenticator
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.health import Readiness
@@ -71,7 +77,7 @@ from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
 log = logs.get_logger(__name__)
 
-TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.AUDIT)
+TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.ERASURES, Topic.AUDIT)
 _RETRY_SECONDS = 1.0
 _STRENGTH_SECONDS = 60.0
 _DRAIN_SECONDS = 5.0
@@ -102,6 +108,10 @@ def create_app(settings: Settings) -> FastAPI:
         break_glass.router,
         signals.router,
         rotations.router,
+        erasures.router,
+        holds_api.router,
+        retention_api.router,
+        export_api.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -181,6 +191,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
         *feed_handlers.subscriptions(),
         *search_handlers.subscriptions(),
         *rotation_handlers.subscriptions(),
+        *lifecycle_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
@@ -190,6 +201,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("leak-signals", state.watch.run)
     supervisor.start("rewrapping", rewrapper_of(state).run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
+    _keep_and_erase(supervisor, state)
     _publish_feeds(supervisor, stack, state)
     _index(supervisor, state)
     readiness.add("database", state.database.ping)
@@ -197,6 +209,12 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     readiness.add("audit-topic", AuditTopic(state.settings).check)
     readiness.add("consumer", consumer.check)
     readiness.add("work", supervisor.check)
+
+
+def _keep_and_erase(supervisor: Supervisor, state: AccessState) -> None:
+    keeper = Keeper(state.database, state.headers, state.settings.retention_look_seconds)
+    supervisor.start("lifecycle", keeper.run)
+    supervisor.start("erasing", Eraser(state.database, None, AccessPart()).run)
 
 
 def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState) -> None:

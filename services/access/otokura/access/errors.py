@@ -114,6 +114,12 @@ class NotReady(Conflict):
     code, title = "not-ready", "Not ready"
 
 
+class BeingErased(Conflict):
+    """The call's erasure has begun: nothing stops it."""
+
+    code, title = "being-erased", "Being erased"
+
+
 class NotAcceptable(OtokuraError):  # noqa: N818
     """None of the media types in Accept is one that there is."""
 

@@ -52,6 +52,10 @@ class Settings(OidcSettings, KeyProviderSettings):
     """After how long the indexing of a call, by a process that died, is taken by another."""
     index_poll_seconds: float = Field(default=0.5, gt=0)
     """How often it looks for transcripts to index when there are none."""
+    retention_look_seconds: float = Field(default=60.0, gt=0)
+    """How often is looked for what is kept no longer, and for erasures that have become final."""
+    customer_calls_opened: int = Field(default=50_000, ge=1)
+    """The most calls of which the numbers are opened to find those of one customer."""
 
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""

@@ -38,6 +38,11 @@ class PolicyAction(StrEnum):
     APPROVE_BREAK_GLASS = "approve-break-glass"
     MANAGE_SIGNALS = "manage-signals"
     ROTATE_KEYS = "rotate-keys"
+    HOLD = "hold"
+    ERASE = "erase"
+    EXPORT = "export"
+    EXPORT_RAW = "export-raw"
+    MANAGE_RETENTION = "manage-retention"
 
 
 READINGS = {

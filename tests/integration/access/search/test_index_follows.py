@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,8 @@ import pytest
 from access_audit import run
 from access_calls import Call, store_transcript
 from access_service import Access, Tenant
-from otokura.shared.events import CallErased, KeyWrapped, TranscriptCompleted
+from erasures import requested
+from otokura.shared.events import ErasureRequested, KeyWrapped, TranscriptCompleted
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek
 from otokura.shared.transcripts import Transcript
 from search_requests import found, indexed
@@ -32,10 +32,8 @@ async def _again(
     return TranscriptCompleted.model_validate({**before.model_dump(), **stored, "version": version})
 
 
-def erased(call: Call) -> CallErased:
-    return CallErased(
-        call_id=call.id, tenant_id=call.manifest.tenant_id, version=1, erased_at=datetime.now(UTC)
-    )
+def erased(call: Call) -> ErasureRequested:
+    return requested(call.id, call.manifest.tenant_id)
 
 
 @pytest.mark.guarantee("R46")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from access_calls import Call
+from erasures import requested
 from feed_workshop import Workshop
 from otokura.access.errors import LeaseLost, NotYet
 from otokura.access.search import queue, repository
@@ -18,7 +19,7 @@ from otokura.access.search.keys import IndexKeys
 from otokura.access.search.queue import Job
 from otokura.access.search.worker import IndexWorker
 from otokura.access.state import AccessState
-from otokura.shared.events import CallErased, CallStarted, KeyWrapped, TranscriptCompleted
+from otokura.shared.events import CallStarted, ErasureRequested, KeyWrapped, TranscriptCompleted
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyUse
 from searched_calls import saying
@@ -55,10 +56,8 @@ async def leased(shop: Workshop) -> Job:
     return taken
 
 
-def erased(call: Call) -> CallErased:
-    return CallErased(
-        call_id=call.id, tenant_id=call.manifest.tenant_id, version=1, erased_at=datetime.now(UTC)
-    )
+def erased(call: Call) -> ErasureRequested:
+    return requested(call.id, call.manifest.tenant_id)
 
 
 async def made(shop: Workshop, tenant_id: UUID, *, quiet: bool = False) -> Call:

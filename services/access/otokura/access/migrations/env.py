@@ -4,6 +4,7 @@ from otokura.access.break_glass.models import BreakGlass
 from otokura.access.feeds.models import FeedRecord
 from otokura.access.grants.models import GrantRecord
 from otokura.access.identity.models import PrincipalRecord
+from otokura.access.lifecycle.models import Erasure
 from otokura.access.logins.models import Login
 from otokura.access.models import Table
 from otokura.access.oidc.models import OidcIssuerRecord
@@ -29,6 +30,7 @@ SLICES = (
     IndexKeyRecord,
     FeedRecord,
     KeyRotation,
+    Erasure,
     TranscriptionRequest,
 )
 """Importing each slice's models is what puts its tables into the metadata."""

@@ -153,6 +153,8 @@ async def _rendition(state: AccessState, permit: gate.Permit, cover: Cover) -> c
         RangeNotSatisfiable: the permit is for a stretch of time that the recording does not have.
     """
     manifest, patience = gate.require_manifest(permit), state.settings.stalled_seconds
+    if permit.row["recording_erased_at"] is not None:
+        raise NotReady("The recording is erased: its time has passed.")
     given = permit.grant.stretch_ms if permit.grant else None
     stretch = Stretch.between(manifest, *given) if given else None
     if permit.request.action is not PolicyAction.LISTEN:

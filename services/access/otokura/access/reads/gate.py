@@ -115,6 +115,12 @@ class Opened:
         denial, *_ = await _judged(state, request, reader, row)
         return row if denial is None else None
 
+    async def is_gone(self) -> bool:
+        """Whether the call, or what of it was read, was erased after the read was permitted."""
+        row, before = await self.look_again(), self.permit.row
+        kinds = ("recording_erased_at", "transcript_erased_at")
+        return row is None or any(row[kind] != before[kind] for kind in kinds)
+
     async def still_permitted(self) -> bool:
         """Whether the reader may go on."""
         return await self.look_again() is not None

@@ -1,4 +1,7 @@
-"""Keeps the read model from events: late, repeated or out of order, the end is the same."""
+"""Keeps the read model from events: late, repeated or out of order, the end is the same.
+
+Of what is erased nothing comes back: each handler looks for its tombstone first, in its own transaction.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,14 @@ from otokura.shared.events import (
     CallEvent,
     CallSettled,
     CallStarted,
+    ErasedKind,
     KeyWrapped,
     RecordingSealed,
     TranscriptCompleted,
     TranscriptFailed,
 )
 from otokura.shared.manifest import Manifest
+from otokura.shared.tombstones import unless_erased
 from otokura.shared.wrapped_keys import is_retired
 
 
@@ -40,6 +45,7 @@ def subscriptions() -> list[Subscription]:
     ]
 
 
+@unless_erased()
 async def call_started(session: AsyncSession, event: CallStarted, _context: EventContext) -> None:
     """What is known of a call from its beginning."""
     plain = event.model_dump(mode="json", include={"channels", "notice"})
@@ -52,17 +58,20 @@ async def call_started(session: AsyncSession, event: CallStarted, _context: Even
     await _store(session, CallRecord, event, "started_version", values)
 
 
+@unless_erased()
 async def call_ended(session: AsyncSession, event: CallEnded, _context: EventContext) -> None:
     """The end of the audio."""
     await _store(session, CallRecord, event, "ended_version", {"ended_at": event.ended_at})
 
 
+@unless_erased()
 async def call_settled(session: AsyncSession, event: CallSettled, _context: EventContext) -> None:
     """The final state."""
     values = {"outcome": event.outcome, "failure": event.reason, "settled_at": event.settled_at}
     await _store(session, CallRecord, event, "settled_version", values)
 
 
+@unless_erased(ErasedKind.RECORDING)
 async def recording_sealed(session: AsyncSession, event: RecordingSealed, _context: EventContext) -> None:
     """The manifest, after its hash is checked: from here on it is trusted."""
     try:
@@ -81,6 +90,7 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
     await _store(session, CallRecord, event, "sealed_version", values)
 
 
+@unless_erased()
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """The call's wrapped key; a newer one is the same key under a newer KEK."""
     if await is_retired(session, event.kek_id):
@@ -89,6 +99,7 @@ async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventC
     await _store(session, CallKeyRecord, event, "version", values)
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
@@ -100,6 +111,7 @@ async def transcript_completed(
     await session.exec(insert(TranscriptVersion).values({**kept, "event": about}).on_conflict_do_nothing())
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_failed(session: AsyncSession, event: TranscriptFailed, _context: EventContext) -> None:
     """Why there is no transcript; one that exists already stays."""
     await _store(session, TranscriptRecord, event, "failed_version", {"failure": event.reason})

@@ -52,6 +52,9 @@ class CallRecord(Table, table=True):
     manifest_sha256: str | None = None
     sealed_at: datetime | None = moment(nullable=True)
 
+    recording_erased_at: datetime | None = moment(nullable=True)
+    transcript_erased_at: datetime | None = moment(nullable=True)
+
 
 class CallKeyRecord(Table, table=True):
     """A call's wrapped DEK. Useless without the tenant's KEK, and never beside the object."""

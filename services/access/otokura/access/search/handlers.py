@@ -6,7 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.search import queue
 from otokura.shared.consumer import EventContext, Subscription
-from otokura.shared.events import CallErased, CallStarted, TranscriptCompleted
+from otokura.shared.events import CallStarted, ErasedKind, TranscriptCompleted
+from otokura.shared.tombstones import unless_erased
 
 
 def subscriptions() -> list[Subscription]:
@@ -14,22 +15,18 @@ def subscriptions() -> list[Subscription]:
     return [
         Subscription(CallStarted, call_started),
         Subscription(TranscriptCompleted, transcript_completed),
-        Subscription(CallErased, call_erased),
     ]
 
 
+@unless_erased()
 async def call_started(session: AsyncSession, event: CallStarted, _context: EventContext) -> None:
     """What is known of a call has changed: if it is indexed already, it is indexed again."""
     await queue.again(session, event.tenant_id, event.call_id)
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
     """There is a transcript, or a newer one."""
     await queue.enqueue(session, event.tenant_id, event.call_id, event.version)
-
-
-async def call_erased(session: AsyncSession, event: CallErased, _context: EventContext) -> None:
-    """The call is gone from the index in the transaction that takes note of its erasure."""
-    await queue.erase(session, event.tenant_id, event.call_id)

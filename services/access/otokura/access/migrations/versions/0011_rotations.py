@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from otokura.shared import tables
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
@@ -27,4 +27,4 @@ def upgrade() -> None:
         _time("destroyed_at", nullable=True),
     )
     op.create_index("ix_call_keys_kek_id", "call_keys", ["kek_id"])
-    tables.create_rewrapping(op, "call_keys")
+    tables.create_rewrapping(op, "call_keys", "search_keys", "logins", "invitations")
