@@ -19,6 +19,7 @@ from access_people import somebody
 from access_service import PURPOSES, Access, Person, Tenant, once
 from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
+from published_issuer import new_issuer_url
 
 AGENT_ID = "2041"
 ADMIN = frozenset({Role.ADMIN})
@@ -58,7 +59,7 @@ def site(access: Access) -> Site:
     roles = [role for role in Role if role is not Role.OPERATOR]
     people = {role: tenant.person(role.value, **_more(role)) for role in roles}
     call = tenant.call(said=searched)
-    made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant)
+    made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant) | new_issuer(tenant)
     return Site(tenant, people, call, made | new_transcription(tenant, call.id))
 
 
@@ -106,6 +107,24 @@ def new_key(tenant: Tenant) -> dict[str, UUID]:
 def new_feed(tenant: Tenant) -> dict[str, UUID]:
     """A feed."""
     return {"feed_id": UUID(_post(tenant, "/v1/feeds", feed_body())["id"])}
+
+
+def new_issuer(tenant: Tenant) -> dict[str, UUID]:
+    """An identity provider that the tenant trusts."""
+    return {"issuer_id": UUID(_post(tenant, "/v1/oidc-issuers", issuer_body())["id"])}
+
+
+def new_subject(tenant: Tenant) -> dict[str, UUID]:
+    """Another one, and somebody who comes by it."""
+    ids = new_issuer(tenant) | new_person(tenant)
+    body = {"subject": new_name(), "principal_id": str(ids["principal_id"])}
+    _post(tenant, f"/v1/oidc-issuers/{ids['issuer_id']}/subjects", body)
+    return ids
+
+
+def issuer_body() -> dict[str, Any]:
+    """An identity provider that nobody trusts yet."""
+    return {"issuer": new_issuer_url(), "audience": new_name(), "algorithms": ["ES256"]}
 
 
 def new_transcription(tenant: Tenant, call_id: UUID) -> dict[str, UUID]:
@@ -228,6 +247,33 @@ OPERATIONS = [
     Operation("POST", "/v1/principals/{principal_id}/secret", ADMIN, json_of({}), renewed=new_principal),
     Operation("GET", "/v1/principals/{principal_id}/limits", ADMIN),
     Operation("PUT", "/v1/principals/{principal_id}/limits", ADMIN, json_of({})),
+    Operation("GET", "/v1/oidc-issuers", ADMIN),
+    Operation("POST", "/v1/oidc-issuers", ADMIN, lambda _ids: {"json": issuer_body()}),
+    Operation("GET", "/v1/oidc-issuers/{issuer_id}", ADMIN),
+    Operation(
+        "PUT",
+        "/v1/oidc-issuers/{issuer_id}",
+        ADMIN,
+        lambda _ids: {"json": {"audience": new_name()}},
+        matching=True,
+    ),
+    Operation("DELETE", "/v1/oidc-issuers/{issuer_id}", ADMIN, renewed=new_issuer),
+    Operation("GET", "/v1/oidc-issuers/{issuer_id}/subjects", ADMIN),
+    Operation(
+        "POST",
+        "/v1/oidc-issuers/{issuer_id}/subjects",
+        ADMIN,
+        lambda ids: {"json": {"subject": new_name(), "principal_id": str(ids["principal_id"])}},
+        renewed=new_person,
+    ),
+    Operation("DELETE", "/v1/oidc-issuers/{issuer_id}/subjects/{principal_id}", ADMIN, renewed=new_subject),
+    Operation(
+        "PUT",
+        "/v1/oidc-issuers/{issuer_id}/subjects/{principal_id}/not-before",
+        ADMIN,
+        json_of({}),
+        renewed=new_subject,
+    ),
     Operation("GET", "/v1/feeds", ADMIN),
     Operation("POST", "/v1/feeds", ADMIN, lambda _ids: {"json": feed_body()}),
     Operation("GET", "/v1/feeds/{feed_id}", ADMIN),
@@ -258,6 +304,7 @@ PUBLIC = {
     "GET /.well-known/jwks.json",
     "POST /v1/bootstrap",
     "POST /oauth2/revoke",
+    "POST /oidc/backchannel-logout",
     "POST /v1/sessions",
     "POST /v1/sessions/refresh",
     "DELETE /v1/sessions/current",
