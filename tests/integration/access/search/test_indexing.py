@@ -151,8 +151,8 @@ async def test_an_index_whose_key_is_lost_is_made_anew_with_another(shop: Worksh
         " WHERE tenant_id = :id",
         id=tenant,
     )
-    await shop.query("UPDATE search_jobs SET state = 'queued', finished_at = NULL WHERE call_id = :id",
-                     id=calls[0].id)  # fmt: skip
+    async with shop.state.database.session() as session:
+        await repository.doubt(session, tenant)
     object.__setattr__(shop.state, "index_keys", IndexKeys(shop.state.keys))
     await work(shop)
     await shop.query("UPDATE search_jobs SET not_before = now()")
@@ -164,6 +164,23 @@ async def test_an_index_whose_key_is_lost_is_made_anew_with_another(shop: Worksh
     assert anew[1] == anew[0]
     assert anew[2] is None
     assert await hashes(shop, other) == theirs
+
+
+@pytest.mark.guarantee("R47")
+async def test_an_index_is_not_dropped_because_the_provider_has_no_keys_at_all(shop: Workshop) -> None:
+    """As where it is configured wrongly for a while."""
+    call = await made(shop, await shop.tenant())
+    await work(shop)
+    before = await hashes(shop, call)
+    await shop.query("UPDATE call_keys SET kek_id = 'another'")
+    await shop.query("UPDATE search_keys SET kek_id = 'another'")
+    async with shop.state.database.session() as session:
+        await repository.doubt(session, call.manifest.tenant_id)
+    object.__setattr__(shop.state, "index_keys", IndexKeys(shop.state.keys))
+    assert await work(shop) == 1
+    assert await hashes(shop, call) == before
+    waiting = await job(shop, call)
+    assert (waiting["state"], waiting["failures"]) == ("queued", 1)
 
 
 @pytest.mark.guarantee("R47")

@@ -50,8 +50,10 @@ class Indexer:
             row = await repository.facts(session, job.tenant_id, job.call_id)
         if row is None or row["wrapped"] is None or row["manifest"] is None or row["transcript"] is None:
             raise NotYet("The call's beginning, its recording, its key or its transcript has not come yet.")
+        # Before the index's own key, which counts as lost only where the provider has the others.
+        dek = await unwrap(self._state.keys, row, KeyUse.INDEX, str(job.lease_id))
         key = await self._index_key(job)
-        version, hashes = await self._made(row, key, job)
+        version, hashes = await self._made(row, dek, key)
         async with database.session() as session:
             # First: it waits for, and keeps out, whoever erases the call.
             await queue.finish(session, job, version, JobState.DONE)
@@ -70,9 +72,8 @@ class Indexer:
                 await repository.forget(session, job.tenant_id, error.key_id)
         raise NotYet("The key of the index is lost: the index is being made anew.")
 
-    async def _made(self, row: Mapping[str, Any], key: IndexKey, job: Job) -> tuple[int, list[int]]:
+    async def _made(self, row: Mapping[str, Any], dek: bytes, key: IndexKey) -> tuple[int, list[int]]:
         announced = announced_of(row)
-        dek = await unwrap(self._state.keys, row, KeyUse.INDEX, str(job.lease_id))
         transcript = await stored_transcript(self._state.store, dek, announced)
         properties = properties_of(row, dek, transcript)
         # A call of four hours takes a tenth of a second.

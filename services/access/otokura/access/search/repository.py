@@ -33,6 +33,9 @@ _PUT = text("""
         agent_id = excluded.agent_id, hashes = excluded.hashes
     RETURNING 1
 """)
+_NEWEST = text(
+    "SELECT call_id FROM search_index WHERE tenant_id = :tenant_id ORDER BY started_at DESC LIMIT 1"
+)
 _FORGET_KEY = text("DELETE FROM search_keys WHERE tenant_id = :tenant_id AND id = :key_id RETURNING 1")
 _FORGET_INDEX = text("DELETE FROM search_index WHERE tenant_id = :tenant_id")
 # The hashes decide first, always: read in the order of time, every row's hashes would have to be fetched.
@@ -82,6 +85,13 @@ async def put(session: AsyncSession, key: IndexKey, call_id: UUID, version: int,
     """Indexes a call; False when the key is no longer the tenant's."""
     values = {"call_id": call_id, "tenant_id": key.tenant_id, "key_id": key.id}
     return (await _run(session, _PUT, version=version, hashes=hashes, **values)).first() is not None
+
+
+async def doubt(session: AsyncSession, tenant_id: UUID) -> None:
+    """Has a call of a tenant indexed again, so that a worker looks whether the index still has its key."""
+    newest = (await _run(session, _NEWEST, tenant_id=tenant_id)).scalar_one_or_none()
+    if newest is not None:
+        await queue.again(session, tenant_id, newest)
 
 
 async def forget(session: AsyncSession, tenant_id: UUID, key_id: UUID) -> None:

@@ -118,8 +118,10 @@ async def _key(asked: Asked, session: AsyncSession) -> IndexKey | None:
     try:
         return await asked.state.index_keys.find(session, tenant_id, KeyUse.SEARCH, str(asked.entry_id))
     except IndexKeyLost as error:
-        # A worker finds it as well, and makes the index anew.
         log.critical("search.index_key_lost", tenant_id=tenant_id, exc_info=error)
+        # A worker looks whether that is so, and makes the index anew.
+        async with asked.state.database.session() as other:
+            await repository.doubt(other, tenant_id)
         raise Unavailable("The index is being made anew; try again later.") from error
 
 

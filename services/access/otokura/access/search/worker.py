@@ -13,7 +13,7 @@ from otokura.access.search.queue import Job
 from otokura.access.settings import Settings
 from otokura.shared import logs, metrics
 from otokura.shared.database import Database
-from otokura.shared.errors import IntegrityError, NotFound, OtokuraError, Unavailable
+from otokura.shared.errors import IntegrityError, OtokuraError, Unavailable
 
 _ATTEMPT_SHARE = 0.6
 """Of the lease: an attempt is given up well before another worker takes the job."""
@@ -109,5 +109,5 @@ class IndexWorker:
             return False
         if isinstance(error, NotYet):
             return job.age > MAX_WAIT
-        # A key that is destroyed was a call's that is erased.
-        return isinstance(error, IntegrityError | NotFound) or job.failures + 1 >= MAX_FAILURES
+        # A key that is not there may be one that the provider does not know yet, or a call's that is erased.
+        return isinstance(error, IntegrityError) or job.failures + 1 >= MAX_FAILURES
