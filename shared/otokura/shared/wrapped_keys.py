@@ -24,20 +24,20 @@ class WrappedKeys:
     Attributes:
         table: the table.
         owner: the column, unique, with what the key belongs to.
-        context: the column with the call of its `KeyContext`, where that is not the owner.
         wrapped: the column with the wrapped key.
         tenant: whose it is, where the table has no column `tenant_id`.
         renewed: called in the transaction that stored a key anew, with its owner.
         by_events: these are copies, and events renew them.
+        context: the column with the call of its `KeyContext`, where that is not the owner.
     """
 
     table: Table
     owner: str
-    context: str | None = None
     wrapped: str = "wrapped"
     tenant: ColumnElement[UUID] | None = None
     renewed: Callable[[AsyncSession, UUID], Awaitable[None]] | None = None
     by_events: bool = False
+    context: str | None = None
 
     def under(self, kek_ids: Collection[str]) -> ColumnElement[bool]:
         """Whether a row is under one of these."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 import helm_python as helm
@@ -14,33 +12,7 @@ import pytest
 import yaml
 
 import core
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "deploy" / "helm" / "otokura"
-SERVICES = ["ingest", "transcribe", "access", "audit"]
-SCENARIOS = sorted(path.name for path in (CHART / "ci").glob("*-values.yaml"))
-KUBERNETES = ["1.28", "1.31", "1.34", "1.37"]
-
-
-@cache
-def values_of(scenario: str) -> dict[str, Any]:
-    return yaml.safe_load((CHART / "ci" / scenario).read_text()) or {}
-
-
-@cache
-def rendered(scenario: str) -> list[dict[str, Any]]:
-    with helm.Chart.load(CHART) as chart:
-        files = chart.render(values=values_of(scenario), name="otokura", namespace="otokura")
-    return [document for text in files.values() for document in yaml.safe_load_all(text) if document]
-
-
-def of_kind(scenario: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {item["metadata"]["name"]: item for item in rendered(scenario) if item["kind"] == kind}
-
-
-def pod_templates(scenario: str) -> dict[str, dict[str, Any]]:
-    workloads = of_kind(scenario, "Deployment") | of_kind(scenario, "StatefulSet") | of_kind(scenario, "Job")
-    return {name: item["spec"]["template"] for name, item in workloads.items()}
+from chart import CHART, KUBERNETES, SCENARIOS, SERVICES, of_kind, pod_templates, rendered, values_of
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -293,34 +265,3 @@ def test_transcription_scales_by_the_queue_where_that_is_wanted() -> None:
     assert "replicas" not in of_kind(scaled, "Deployment")["otokura-transcribe"]["spec"]
     assert of_kind("default-values.yaml", "HorizontalPodAutoscaler") == {}
     assert of_kind("default-values.yaml", "Deployment")["otokura-transcribe"]["spec"]["replicas"] == 1
-
-
-@pytest.mark.guarantee("S21")
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_that_keeps_keys_is_somebody_of_its_own_to_vault(service: str) -> None:
-    """With a token that Vault alone takes; its environment is that of its settings."""
-    spec = pod_templates("external-store-values.yaml")[f"otokura-{service}"]["spec"]
-    [container] = spec["containers"]
-    given = {item["name"]: item.get("value") for item in container["env"]}
-    tokens = [volume for volume in spec["volumes"] if "projected" in volume]
-    policy = of_kind("external-store-values.yaml", "NetworkPolicy")[f"otokura-{service}"]["spec"]
-    reaches = 8200 in {port["port"] for rule in policy["egress"] for port in rule.get("ports", [])}
-    if service == "audit":
-        assert ("serviceAccountName" not in spec, tokens, reaches) == (True, [], False)
-        return
-    assert spec["serviceAccountName"] == f"otokura-{service}"
-    assert f"otokura-{service}" in of_kind("external-store-values.yaml", "ServiceAccount")
-    [token] = tokens
-    assert token["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "vault"
-    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert given["OTOKURA_VAULT_KUBERNETES_TOKEN_FILE"] == f"{mounted[token['name']]}/token"
-    assert given["OTOKURA_VAULT_KUBERNETES_ROLE"] == f"otokura-{service}"
-    assert "OTOKURA_KEYRING_FILE" not in given
-    assert reaches
-    settings = importlib.import_module(f"otokura.{service}.settings").Settings
-    known = {f"OTOKURA_{name}".upper() for name in settings.model_fields}
-    assert sorted(given.keys() - known) == []
-
-
-def test_without_vault_no_pod_is_anybody() -> None:
-    assert of_kind("default-values.yaml", "ServiceAccount") == {}

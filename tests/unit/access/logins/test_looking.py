@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins import log_in, passwords
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.log_in import Attempt
@@ -105,7 +105,7 @@ async def test_few_passwords_are_hashed_at_a_time(monkeypatch: pytest.MonkeyPatc
 
 def test_refusals_that_are_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
-    monkeypatch.setattr("otokura.access.identity.tokens.time.monotonic", lambda: clock)
+    monkeypatch.setattr("otokura.access.identity.throttle.time.monotonic", lambda: clock)
     throttle, person = RefusalThrottle(), uuid4()
     assert [throttle.counted(person, "a") for _ in range(3)] == [1, 0, 0]
     assert throttle.counted(None, "a") == 1
