@@ -57,7 +57,7 @@ def site(access: Access) -> Site:
     """A new one."""
     tenant = access.tenant()
     roles = [role for role in Role if role is not Role.OPERATOR]
-    people = {role: tenant.person(role.value, **_more(role)) for role in roles}
+    people: dict[Role, Person] = {role: tenant.person(role.value, **_more(role)) for role in roles}
     call = tenant.call(said=searched)
     made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant) | new_issuer(tenant)
     return Site(tenant, people, call, made | new_transcription(tenant, call.id))

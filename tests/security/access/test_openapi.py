@@ -51,7 +51,7 @@ class Seeded:
         token = self.operator if role is Role.OPERATOR else self.ours.people[role].token
         return {"Authorization": f"Bearer {token}", "X-Forwarded-For": OFFICE}
 
-    def ask(self, case: Case, role: Role) -> int:
+    def ask(self, case: Case[Any], role: Role) -> int:
         """Sends a request and holds the answer against the schema."""
         response = case.call(base_url=self.access.url, headers=self.headers(role))
         case.validate_response(response, checks=CHECKS)
@@ -82,7 +82,7 @@ def test_every_answer_is_one_that_the_openapi_says(seeded: Seeded, operation: Op
         suppress_health_check=list(HealthCheck),
     )
     @given(case=good | bad, known=st.booleans())
-    def ask(case: Case, known: bool) -> None:
+    def ask(case: Case[Any], known: bool) -> None:
         if known:
             about(case, operation, seeded.ours)
         for role in Role:
@@ -92,7 +92,7 @@ def test_every_answer_is_one_that_the_openapi_says(seeded: Seeded, operation: Op
     assert max(statuses) < 500
 
 
-def about(case: Case, operation: Operation, ours: Site) -> None:
+def about(case: Case[Any], operation: Operation, ours: Site) -> None:
     """Makes it a request about what is there."""
     ids = {name: str(value) for name, value in ours.ids.items() if f"{{{name}}}" in operation.path}
     case.path_parameters = (case.path_parameters or {}) | ids

@@ -26,7 +26,7 @@ from otokura.shared.events import ErasedKind, Role
 from otokura.shared.problems import responses
 from otokura.shared.tokens import Principal
 
-TYPE = "otokura.erasure-certificate.v1"
+TYPE: Literal["otokura.erasure-certificate.v1"] = "otokura.erasure-certificate.v1"
 DOMAIN = b"otokura.erasure-certificate.v1\n"
 """Before what is signed, so that a signature of a certificate is never that of an entry."""
 ACTIONS = (Action.ERASURE_BEGUN, Action.ERASURE_APPLIED, Action.ERASURE_FINAL)

@@ -87,7 +87,7 @@ def test_an_address_is_not_who_somebody_is() -> None:
 def test_a_name_is_shown_and_not_obeyed() -> None:
     assert arrived({"name": "山田 花子"}).name == "山田 花子"
     assert arrived({"name": " a\x00\x1b[31mb\n "}).name == "a  [31mb"
-    assert len(arrived({"name": "x" * 1000}).name) == 200
+    assert arrived({"name": "x" * 1000}).name == "x" * 200
     for nameless in ("", " ", 1, None, "absent"):
         assert arrived({"name": nameless}).name is None
 
