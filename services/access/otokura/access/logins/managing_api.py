@@ -15,7 +15,7 @@ from otokura.access.logins import invitations, repository, sessions
 from otokura.access.logins.views import InvitationBody, InvitationCreated, SessionList, SessionView
 from otokura.access.permission import PrincipalManager, tenant_of
 from otokura.access.state import State
-from otokura.shared.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from otokura.shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated
 from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.problems import responses
 
@@ -51,7 +51,7 @@ async def invite(
     "/second-factor/reset",
     status_code=201,
     response_model=InvitationCreated,
-    responses=responses(Conflict),
+    responses=responses(BadRequest, Conflict),
 )
 async def reset_second_factor(
     principal_id: UUID, state: State, manager: PrincipalManager, idempotency: Idempotency
