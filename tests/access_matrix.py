@@ -1,4 +1,4 @@
-"""Every operation of access, who may do it, and a tenant that has one of everything it can be done to.
+"""Every operation of access, and who may do it.
 
 `OPERATIONS` is the table that `tests/security/access/test_tenancy_matrix.py` holds against the OpenAPI: an
 operation that does not stand here fails.
@@ -6,139 +6,42 @@ operation that does not stand here fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import httpx
 
-from access_calls import Call
-from access_feeds import searched
-from access_people import somebody
-from access_service import PURPOSES, Access, Person, Tenant, once
+from access_service import PURPOSES, Tenant, once
+from access_site import (
+    REASON,
+    Ids,
+    feed_body,
+    grant_body,
+    issuer_body,
+    new_feed,
+    new_glass,
+    new_grant,
+    new_issuer,
+    new_key,
+    new_login,
+    new_name,
+    new_pause,
+    new_person,
+    new_principal,
+    new_subject,
+    new_zone,
+)
 from otokura.shared.events import Role
-from otokura.shared.ids import uuid7
-from published_issuer import new_issuer_url
 
-AGENT_ID = "2041"
 ADMIN = frozenset({Role.ADMIN})
 OPERATOR = frozenset({Role.OPERATOR})
 HEARING = frozenset({Role.AGENT, Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
 READING = HEARING | {Role.ANALYST}
-REASON = {"purpose": "quality", "reason": "matrix"}
-
-Ids = Mapping[str, UUID]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A tenant with a person of every role and one of everything.
-
-    Attributes:
-        tenant: it.
-        people: by role; the agent is behind the calls.
-        call: sealed and transcribed.
-        ids: what paths and bodies name.
-    """
-
-    tenant: Tenant
-    people: Mapping[Role, Person]
-    call: Call
-    ids: Ids
-
-    def secrets(self) -> frozenset[str]:
-        """What no answer to anybody of another tenant may hold."""
-        named = {str(person.id) for person in self.people.values()} | set(map(str, self.ids.values()))
-        return frozenset(named | {str(self.tenant.id), str(self.call.manifest.external_id)})
-
-
-def site(access: Access) -> Site:
-    """A new one."""
-    tenant = access.tenant()
-    roles = [role for role in Role if role is not Role.OPERATOR]
-    people: dict[Role, Person] = {role: tenant.person(role.value, **_more(role)) for role in roles}
-    call = tenant.call(said=searched)
-    made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant) | new_issuer(tenant)
-    return Site(tenant, people, call, made | new_transcription(tenant, call.id))
-
-
-def _more(role: Role) -> dict[str, Any]:
-    if role is Role.VENDOR:
-        return {"kind": "client"}
-    return {"agent_ids": [AGENT_ID]} if role is Role.AGENT else {}
-
-
-def _post(tenant: Tenant, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    with tenant.access.client(tenant.admin) as client:
-        response = client.post(path, json=body, headers=once())
-    assert response.status_code == 201, response.text
-    created: dict[str, Any] = response.json()
-    return created
-
-
-def new_zone(tenant: Tenant) -> dict[str, UUID]:
-    """A zone beside the office."""
-    body = {"name": f"z{uuid7().hex[-12:]}", "networks": ["192.0.2.0/28"]}
-    return {"zone_id": UUID(_post(tenant, "/v1/zones", body)["id"])}
-
-
-def new_principal(tenant: Tenant) -> dict[str, UUID]:
-    """A vendor's client."""
-    return {"principal_id": UUID(tenant.create("vendor", kind="client").json()["id"])}
-
-
-def new_person(tenant: Tenant) -> dict[str, UUID]:
-    """A person who is not invited."""
-    return {"principal_id": tenant.person("analyst").id}
-
-
-def new_login(tenant: Tenant) -> dict[str, UUID]:
-    """A person who can log in."""
-    return {"principal_id": somebody(tenant, "analyst").id}
-
-
-def new_key(tenant: Tenant) -> dict[str, UUID]:
-    """A vendor's client with a second key."""
-    ids = new_principal(tenant)
-    return ids | {"key_id": UUID(_post(tenant, f"/v1/principals/{ids['principal_id']}/keys", {})["id"])}
-
-
-def new_feed(tenant: Tenant) -> dict[str, UUID]:
-    """A feed."""
-    return {"feed_id": UUID(_post(tenant, "/v1/feeds", feed_body())["id"])}
-
-
-def new_issuer(tenant: Tenant) -> dict[str, UUID]:
-    """An identity provider that the tenant trusts."""
-    return {"issuer_id": UUID(_post(tenant, "/v1/oidc-issuers", issuer_body())["id"])}
-
-
-def new_subject(tenant: Tenant) -> dict[str, UUID]:
-    """Another one, and somebody who comes by it."""
-    ids = new_issuer(tenant) | new_person(tenant)
-    body = {"subject": new_name(), "principal_id": str(ids["principal_id"])}
-    _post(tenant, f"/v1/oidc-issuers/{ids['issuer_id']}/subjects", body)
-    return ids
-
-
-def issuer_body() -> dict[str, Any]:
-    """An identity provider that nobody trusts yet."""
-    return {"issuer": new_issuer_url(), "audience": new_name(), "algorithms": ["ES256"]}
-
-
-def new_transcription(tenant: Tenant, call_id: UUID) -> dict[str, UUID]:
-    """A request that a call be transcribed again."""
-    body = {"call_id": str(call_id), "reason": "matrix"}
-    return {"request_id": UUID(_post(tenant, "/v1/transcriptions", body)["id"])}
-
-
-def feed_body() -> dict[str, Any]:
-    """A feed that nobody has yet."""
-    name = new_name()
-    return {"name": name, "purpose": "quality", "fields": ["turns"], "principals": [f"User:{name}"]}
-
-
+GIVING = frozenset({Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
+ANSWERING = frozenset({Role.EVIDENCE_OFFICER, Role.ADMIN})
+"""For the recordings of the company."""
 ZONE = {"networks": ["192.0.2.0/28"]}
 
 
@@ -187,11 +90,6 @@ class Operation:
 def json_of(body: Any) -> Callable[[Ids], dict[str, Any]]:
     """The same JSON about anything."""
     return lambda _ids: {"json": body}
-
-
-def new_name() -> str:
-    """One that nothing has."""
-    return f"m{uuid7().hex[-12:]}"
 
 
 def reading(**more: str) -> Callable[[Ids], dict[str, Any]]:
@@ -274,6 +172,18 @@ OPERATIONS = [
         json_of({}),
         renewed=new_subject,
     ),
+    Operation("GET", "/v1/grants", frozenset(Role) - OPERATOR),
+    Operation("POST", "/v1/grants", GIVING, grant_body, body_names=True),
+    Operation("DELETE", "/v1/grants/{grant_id}", ANSWERING, renewed=new_grant),
+    Operation("GET", "/v1/break-glass", frozenset(Role) - OPERATOR),
+    Operation(
+        "POST", "/v1/break-glass", frozenset({Role.AGENT, Role.SUPERVISOR}), json_of({"reason": "matrix"})
+    ),
+    Operation("PUT", "/v1/break-glass/{glass_id}/approval", ANSWERING, renewed=new_glass),
+    Operation("DELETE", "/v1/break-glass/{glass_id}", ANSWERING, renewed=new_glass),
+    Operation("GET", "/v1/signals", ADMIN),
+    Operation("GET", "/v1/pauses", ADMIN),
+    Operation("DELETE", "/v1/pauses/{reader_id}", ADMIN, renewed=new_pause),
     Operation("GET", "/v1/feeds", ADMIN),
     Operation("POST", "/v1/feeds", ADMIN, lambda _ids: {"json": feed_body()}),
     Operation("GET", "/v1/feeds/{feed_id}", ADMIN),

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 import servers
-from access_matrix import OPERATIONS, PUBLIC, Ids, Operation, Site, site
+from access_matrix import OPERATIONS, PUBLIC, Operation
 from access_service import Access
+from access_site import Ids, Site, site
 from otokura.shared.events import Role
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
