@@ -1,4 +1,4 @@
-"""Every operation of access, who may do it, and a tenant that has one of everything it can be done to.
+"""Every operation of access, and who may do it.
 
 `OPERATIONS` is the table that `tests/security/access/test_tenancy_matrix.py` holds against the OpenAPI: an
 operation that does not stand here fails.
@@ -6,138 +6,45 @@ operation that does not stand here fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import httpx
 
-from access_calls import Call
-from access_feeds import searched
-from access_people import somebody
-from access_service import PURPOSES, Access, Person, Tenant, once
+from access_service import PURPOSES, Tenant, once
+from access_sites import (
+    Ids,
+    erasure_body,
+    feed_body,
+    grant_body,
+    issuer_body,
+    new_erasable,
+    new_erasure,
+    new_feed,
+    new_glass,
+    new_grant,
+    new_hold,
+    new_issuer,
+    new_key,
+    new_login,
+    new_name,
+    new_pause,
+    new_person,
+    new_principal,
+    new_subject,
+    new_zone,
+)
 from otokura.shared.events import Role
-from otokura.shared.ids import uuid7
-from published_issuer import new_issuer_url
 
-AGENT_ID = "2041"
 ADMIN = frozenset({Role.ADMIN})
 OPERATOR = frozenset({Role.OPERATOR})
+OFFICER = frozenset({Role.EVIDENCE_OFFICER})
+EVERYBODY = frozenset(Role) - OPERATOR
 HEARING = frozenset({Role.AGENT, Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
 READING = HEARING | {Role.ANALYST}
 REASON = {"purpose": "quality", "reason": "matrix"}
-
-Ids = Mapping[str, UUID]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A tenant with a person of every role and one of everything.
-
-    Attributes:
-        tenant: it.
-        people: by role; the agent is behind the calls.
-        call: sealed and transcribed.
-        ids: what paths and bodies name.
-    """
-
-    tenant: Tenant
-    people: Mapping[Role, Person]
-    call: Call
-    ids: Ids
-
-    def secrets(self) -> frozenset[str]:
-        """What no answer to anybody of another tenant may hold."""
-        named = {str(person.id) for person in self.people.values()} | set(map(str, self.ids.values()))
-        return frozenset(named | {str(self.tenant.id), str(self.call.manifest.external_id)})
-
-
-def site(access: Access) -> Site:
-    """A new one."""
-    tenant = access.tenant()
-    roles = [role for role in Role if role is not Role.OPERATOR]
-    people: dict[Role, Person] = {role: tenant.person(role.value, **_more(role)) for role in roles}
-    call = tenant.call(said=searched)
-    made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant) | new_issuer(tenant)
-    return Site(tenant, people, call, made | new_transcription(tenant, call.id))
-
-
-def _more(role: Role) -> dict[str, Any]:
-    if role is Role.VENDOR:
-        return {"kind": "client"}
-    return {"agent_ids": [AGENT_ID]} if role is Role.AGENT else {}
-
-
-def _post(tenant: Tenant, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    with tenant.access.client(tenant.admin) as client:
-        response = client.post(path, json=body, headers=once())
-    assert response.status_code == 201, response.text
-    created: dict[str, Any] = response.json()
-    return created
-
-
-def new_zone(tenant: Tenant) -> dict[str, UUID]:
-    """A zone beside the office."""
-    body = {"name": f"z{uuid7().hex[-12:]}", "networks": ["192.0.2.0/28"]}
-    return {"zone_id": UUID(_post(tenant, "/v1/zones", body)["id"])}
-
-
-def new_principal(tenant: Tenant) -> dict[str, UUID]:
-    """A vendor's client."""
-    return {"principal_id": UUID(tenant.create("vendor", kind="client").json()["id"])}
-
-
-def new_person(tenant: Tenant) -> dict[str, UUID]:
-    """A person who is not invited."""
-    return {"principal_id": tenant.person("analyst").id}
-
-
-def new_login(tenant: Tenant) -> dict[str, UUID]:
-    """A person who can log in."""
-    return {"principal_id": somebody(tenant, "analyst").id}
-
-
-def new_key(tenant: Tenant) -> dict[str, UUID]:
-    """A vendor's client with a second key."""
-    ids = new_principal(tenant)
-    return ids | {"key_id": UUID(_post(tenant, f"/v1/principals/{ids['principal_id']}/keys", {})["id"])}
-
-
-def new_feed(tenant: Tenant) -> dict[str, UUID]:
-    """A feed."""
-    return {"feed_id": UUID(_post(tenant, "/v1/feeds", feed_body())["id"])}
-
-
-def new_issuer(tenant: Tenant) -> dict[str, UUID]:
-    """An identity provider that the tenant trusts."""
-    return {"issuer_id": UUID(_post(tenant, "/v1/oidc-issuers", issuer_body())["id"])}
-
-
-def new_subject(tenant: Tenant) -> dict[str, UUID]:
-    """Another one, and somebody who comes by it."""
-    ids = new_issuer(tenant) | new_person(tenant)
-    body = {"subject": new_name(), "principal_id": str(ids["principal_id"])}
-    _post(tenant, f"/v1/oidc-issuers/{ids['issuer_id']}/subjects", body)
-    return ids
-
-
-def issuer_body() -> dict[str, Any]:
-    """An identity provider that nobody trusts yet."""
-    return {"issuer": new_issuer_url(), "audience": new_name(), "algorithms": ["ES256"]}
-
-
-def new_transcription(tenant: Tenant, call_id: UUID) -> dict[str, UUID]:
-    """A request that a call be transcribed again."""
-    body = {"call_id": str(call_id), "reason": "matrix"}
-    return {"request_id": UUID(_post(tenant, "/v1/transcriptions", body)["id"])}
-
-
-def feed_body() -> dict[str, Any]:
-    """A feed that nobody has yet."""
-    name = new_name()
-    return {"name": name, "purpose": "quality", "fields": ["turns"], "principals": [f"User:{name}"]}
-
 
 ZONE = {"networks": ["192.0.2.0/28"]}
 
@@ -155,6 +62,7 @@ class Operation:
         renewed: makes anew what the request uses up.
         across: the roles that may on every tenant.
         body_names: whether the body names something of a tenant.
+        once: what it does for whoever may can be done once only, and is tested where rotations are.
     """
 
     method: str
@@ -165,6 +73,7 @@ class Operation:
     renewed: Callable[[Tenant], dict[str, UUID]] | None = None
     across: frozenset[Role] = field(default_factory=frozenset[Role])
     body_names: bool = False
+    once: bool = False
 
     @property
     def names(self) -> bool:
@@ -187,11 +96,6 @@ class Operation:
 def json_of(body: Any) -> Callable[[Ids], dict[str, Any]]:
     """The same JSON about anything."""
     return lambda _ids: {"json": body}
-
-
-def new_name() -> str:
-    """One that nothing has."""
-    return f"m{uuid7().hex[-12:]}"
 
 
 def reading(**more: str) -> Callable[[Ids], dict[str, Any]]:
@@ -297,6 +201,67 @@ OPERATIONS = [
         body_names=True,
     ),
     Operation("GET", "/v1/transcriptions/{request_id}", ADMIN, across=OPERATOR),
+    Operation("GET", "/v1/grants", EVERYBODY),
+    Operation(
+        "POST",
+        "/v1/grants",
+        OFFICER | {Role.SUPERVISOR},
+        lambda ids: {"json": grant_body(ids)},
+        body_names=True,
+    ),
+    Operation("DELETE", "/v1/grants/{grant_id}", ADMIN | OFFICER, renewed=new_grant),
+    Operation("GET", "/v1/break-glass", EVERYBODY),
+    Operation(
+        "POST", "/v1/break-glass", frozenset({Role.AGENT, Role.SUPERVISOR}), json_of({"reason": "matrix"})
+    ),
+    Operation("PUT", "/v1/break-glass/{glass_id}/approval", ADMIN | OFFICER, renewed=new_glass),
+    Operation("DELETE", "/v1/break-glass/{glass_id}", ADMIN | OFFICER, renewed=new_glass),
+    Operation("GET", "/v1/signals", ADMIN),
+    Operation("GET", "/v1/pauses", ADMIN),
+    Operation("DELETE", "/v1/pauses/{reader_id}", ADMIN, renewed=new_pause),
+    Operation("GET", "/v1/calls/{call_id}/holds", OFFICER),
+    Operation(
+        "POST", "/v1/calls/{call_id}/holds", OFFICER, json_of({"reason": "matrix"}), renewed=new_erasable
+    ),
+    Operation(
+        "POST",
+        "/v1/calls/{call_id}/holds/{hold_id}/lift",
+        OFFICER,
+        json_of({"reason": "matrix"}),
+        renewed=new_hold,
+    ),
+    Operation("GET", "/v1/erasures", OFFICER),
+    Operation(
+        "POST",
+        "/v1/erasures",
+        OFFICER,
+        lambda ids: {"json": erasure_body(ids)},
+        renewed=new_erasable,
+        body_names=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/erasures/preview",
+        OFFICER,
+        lambda ids: {"json": {"call_ids": [str(ids["call_id"])]}},
+        body_names=True,
+    ),
+    Operation("GET", "/v1/erasures/{erasure_id}", OFFICER),
+    Operation("GET", "/v1/erasures/{erasure_id}/calls", OFFICER),
+    Operation("DELETE", "/v1/erasures/{erasure_id}", OFFICER, renewed=new_erasure),
+    Operation(
+        "POST",
+        "/v1/exports",
+        OFFICER,
+        lambda ids: {"json": {"call_ids": [str(ids["call_id"])], "reason": "matrix"}},
+        body_names=True,
+    ),
+    Operation("GET", "/v1/retention", ADMIN),
+    Operation("PUT", "/v1/retention", ADMIN, json_of({"call": {"max_days": 400}}), matching=True),
+    Operation("GET", "/v1/key-rotations", OPERATOR),
+    Operation("POST", "/v1/key-rotations", OPERATOR, json_of({}), once=True),
+    Operation("GET", "/v1/key-rotations/{rotation_id}", OPERATOR, once=True),
+    Operation("POST", "/v1/key-rotations/{rotation_id}/completion", OPERATOR, once=True),
 ]
 
 PUBLIC = {

@@ -20,8 +20,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import servers
-from access_matrix import OPERATIONS, Operation, Site, site
+from access_matrix import OPERATIONS, Operation
 from access_service import OFFICE, Access
+from access_sites import Site, site
 from otokura.shared.events import Role
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
