@@ -17,6 +17,7 @@ from otokura.access.identity.service import PrincipalKind
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import entry, record_denial, tenant_of
 from otokura.access.policy import repository as zones
+from otokura.access.policy.denial import absent
 from otokura.access.reads.gate import Permit
 from otokura.access.reads.service import Decide, judge
 from otokura.access.reads.views import facts_of
@@ -28,6 +29,7 @@ from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish_audit
 from otokura.shared.policy.facts import GrantFacts, PolicyAction, ReaderFacts
 from otokura.shared.policy.questions import Question
+from otokura.shared.tombstones import is_erased
 
 
 async def check_giver(state: AccessState, permit: Permit, body: GrantBody) -> None:
@@ -51,10 +53,12 @@ async def make(session: AsyncSession, decide: Decide, permit: Permit, body: Gran
     """A new grant, with its audit entry.
 
     Raises:
-        NotFound: the tenant has no such reader.
+        NotFound: the tenant has no such reader, or the call was erased meanwhile.
         Unprocessable: it could never be used; says why.
     """
     giver, tenant_id = permit.reader, tenant_of(permit.reader)
+    if await is_erased(session, body.call_id):
+        raise absent().error
     reader = await repository.principal(session, tenant_id, body.reader_id)
     if reader is None:
         raise NotFound("There is nobody of this reader_id.")

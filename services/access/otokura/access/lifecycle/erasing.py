@@ -22,6 +22,7 @@ _GONE: dict[ErasedKind, tuple[str, ...]] = {
         "transcript_versions",
         "transcription_requests",
         "grants",
+        "seen_calls",
     ),
     ErasedKind.RECORDING: (),
     ErasedKind.TRANSCRIPT: ("transcripts", "transcript_versions"),

@@ -23,7 +23,8 @@ class SeenCall(Table, table=True):
     )
 
     reader_id: UUID = Field(primary_key=True)
-    call_id: UUID = Field(primary_key=True)
+    call_id: UUID = Field(primary_key=True, index=True)
+    tenant_id: UUID
     read_id: UUID
     """Of the listening that was the last."""
     at: datetime = moment()

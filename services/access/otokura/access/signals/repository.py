@@ -17,12 +17,14 @@ from otokura.access.signals.models import LeakSignal
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.leak_rules import CountRule
 
-# The row of a listening that goes on stays as it is, and is not returned.
+# The row of a listening that goes on stays as it is, and is not returned. Of a call that was erased meanwhile
+# nothing is noted.
 _NOTE_CALLS = text("""
-    INSERT INTO seen_calls AS s (reader_id, call_id, read_id, at)
-    SELECT reader_id, call_id, read_id, now()
+    INSERT INTO seen_calls AS s (reader_id, call_id, tenant_id, read_id, at)
+    SELECT n.reader_id, n.call_id, c.tenant_id, n.read_id, now()
     FROM unnest(:readers, :calls, :reads) AS n (reader_id, call_id, read_id)
-    ORDER BY reader_id, call_id
+    JOIN calls c ON c.call_id = n.call_id
+    ORDER BY n.reader_id, n.call_id
     ON CONFLICT (reader_id, call_id) DO UPDATE SET read_id = excluded.read_id, at = excluded.at
         WHERE s.read_id <> excluded.read_id
     RETURNING s.reader_id, s.call_id

@@ -79,11 +79,13 @@ def _create_signals() -> None:
         "seen_calls",
         sa.Column("reader_id", sa.Uuid, primary_key=True),
         sa.Column("call_id", sa.Uuid, primary_key=True),
+        sa.Column("tenant_id", sa.Uuid, nullable=False),
         sa.Column("read_id", sa.Uuid, nullable=False),
         _time("at"),
     )
     op.create_index("ix_seen_calls_newest", "seen_calls", ["reader_id", "at"])
     op.create_index("ix_seen_calls_oldest", "seen_calls", ["at"])
+    op.create_index("ix_seen_calls_call_id", "seen_calls", ["call_id"])
     op.create_table(
         "seen_minutes",
         sa.Column("reader_id", sa.Uuid, nullable=False),
