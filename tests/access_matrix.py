@@ -14,15 +14,18 @@ from uuid import UUID
 import httpx
 
 from access_service import PURPOSES, Tenant, once
-from access_site import (
-    REASON,
+from access_sites import (
     Ids,
+    erasure_body,
     feed_body,
     grant_body,
     issuer_body,
+    new_erasable,
+    new_erasure,
     new_feed,
     new_glass,
     new_grant,
+    new_hold,
     new_issuer,
     new_key,
     new_login,
@@ -37,11 +40,12 @@ from otokura.shared.events import Role
 
 ADMIN = frozenset({Role.ADMIN})
 OPERATOR = frozenset({Role.OPERATOR})
+OFFICER = frozenset({Role.EVIDENCE_OFFICER})
+EVERYBODY = frozenset(Role) - OPERATOR
 HEARING = frozenset({Role.AGENT, Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
 READING = HEARING | {Role.ANALYST}
-GIVING = frozenset({Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
-ANSWERING = frozenset({Role.EVIDENCE_OFFICER, Role.ADMIN})
-"""For the recordings of the company."""
+REASON = {"purpose": "quality", "reason": "matrix"}
+
 ZONE = {"networks": ["192.0.2.0/28"]}
 
 
@@ -58,6 +62,7 @@ class Operation:
         renewed: makes anew what the request uses up.
         across: the roles that may on every tenant.
         body_names: whether the body names something of a tenant.
+        once: what it does for whoever may can be done once only, and is tested where rotations are.
     """
 
     method: str
@@ -68,6 +73,7 @@ class Operation:
     renewed: Callable[[Tenant], dict[str, UUID]] | None = None
     across: frozenset[Role] = field(default_factory=frozenset[Role])
     body_names: bool = False
+    once: bool = False
 
     @property
     def names(self) -> bool:
@@ -172,18 +178,6 @@ OPERATIONS = [
         json_of({}),
         renewed=new_subject,
     ),
-    Operation("GET", "/v1/grants", frozenset(Role) - OPERATOR),
-    Operation("POST", "/v1/grants", GIVING, grant_body, body_names=True),
-    Operation("DELETE", "/v1/grants/{grant_id}", ANSWERING, renewed=new_grant),
-    Operation("GET", "/v1/break-glass", frozenset(Role) - OPERATOR),
-    Operation(
-        "POST", "/v1/break-glass", frozenset({Role.AGENT, Role.SUPERVISOR}), json_of({"reason": "matrix"})
-    ),
-    Operation("PUT", "/v1/break-glass/{glass_id}/approval", ANSWERING, renewed=new_glass),
-    Operation("DELETE", "/v1/break-glass/{glass_id}", ANSWERING, renewed=new_glass),
-    Operation("GET", "/v1/signals", ADMIN),
-    Operation("GET", "/v1/pauses", ADMIN),
-    Operation("DELETE", "/v1/pauses/{reader_id}", ADMIN, renewed=new_pause),
     Operation("GET", "/v1/feeds", ADMIN),
     Operation("POST", "/v1/feeds", ADMIN, lambda _ids: {"json": feed_body()}),
     Operation("GET", "/v1/feeds/{feed_id}", ADMIN),
@@ -207,6 +201,67 @@ OPERATIONS = [
         body_names=True,
     ),
     Operation("GET", "/v1/transcriptions/{request_id}", ADMIN, across=OPERATOR),
+    Operation("GET", "/v1/grants", EVERYBODY),
+    Operation(
+        "POST",
+        "/v1/grants",
+        OFFICER | {Role.SUPERVISOR},
+        lambda ids: {"json": grant_body(ids)},
+        body_names=True,
+    ),
+    Operation("DELETE", "/v1/grants/{grant_id}", ADMIN | OFFICER, renewed=new_grant),
+    Operation("GET", "/v1/break-glass", EVERYBODY),
+    Operation(
+        "POST", "/v1/break-glass", frozenset({Role.AGENT, Role.SUPERVISOR}), json_of({"reason": "matrix"})
+    ),
+    Operation("PUT", "/v1/break-glass/{glass_id}/approval", ADMIN | OFFICER, renewed=new_glass),
+    Operation("DELETE", "/v1/break-glass/{glass_id}", ADMIN | OFFICER, renewed=new_glass),
+    Operation("GET", "/v1/signals", ADMIN),
+    Operation("GET", "/v1/pauses", ADMIN),
+    Operation("DELETE", "/v1/pauses/{reader_id}", ADMIN, renewed=new_pause),
+    Operation("GET", "/v1/calls/{call_id}/holds", OFFICER),
+    Operation(
+        "POST", "/v1/calls/{call_id}/holds", OFFICER, json_of({"reason": "matrix"}), renewed=new_erasable
+    ),
+    Operation(
+        "POST",
+        "/v1/calls/{call_id}/holds/{hold_id}/lift",
+        OFFICER,
+        json_of({"reason": "matrix"}),
+        renewed=new_hold,
+    ),
+    Operation("GET", "/v1/erasures", OFFICER),
+    Operation(
+        "POST",
+        "/v1/erasures",
+        OFFICER,
+        lambda ids: {"json": erasure_body(ids)},
+        renewed=new_erasable,
+        body_names=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/erasures/preview",
+        OFFICER,
+        lambda ids: {"json": {"call_ids": [str(ids["call_id"])]}},
+        body_names=True,
+    ),
+    Operation("GET", "/v1/erasures/{erasure_id}", OFFICER),
+    Operation("GET", "/v1/erasures/{erasure_id}/calls", OFFICER),
+    Operation("DELETE", "/v1/erasures/{erasure_id}", OFFICER, renewed=new_erasure),
+    Operation(
+        "POST",
+        "/v1/exports",
+        OFFICER,
+        lambda ids: {"json": {"call_ids": [str(ids["call_id"])], "reason": "matrix"}},
+        body_names=True,
+    ),
+    Operation("GET", "/v1/retention", ADMIN),
+    Operation("PUT", "/v1/retention", ADMIN, json_of({"call": {"max_days": 400}}), matching=True),
+    Operation("GET", "/v1/key-rotations", OPERATOR),
+    Operation("POST", "/v1/key-rotations", OPERATOR, json_of({}), once=True),
+    Operation("GET", "/v1/key-rotations/{rotation_id}", OPERATOR, once=True),
+    Operation("POST", "/v1/key-rotations/{rotation_id}/completion", OPERATOR, once=True),
 ]
 
 PUBLIC = {

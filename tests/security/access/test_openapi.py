@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 import servers
 from access_matrix import OPERATIONS, Operation
 from access_service import OFFICE, Access
-from access_site import Site, site
+from access_sites import Site, site
 from otokura.shared.events import Role
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]

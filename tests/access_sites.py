@@ -1,4 +1,4 @@
-"""A tenant that has one of everything, and what makes another one of each."""
+"""A tenant that has one of everything that can be read, changed or taken away."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ from uuid import UUID
 
 from access_calls import Call
 from access_feeds import searched
-from access_grants import ask_to_break, give
 from access_people import somebody
 from access_service import Access, Person, Tenant, once
 from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
 from published_issuer import new_issuer_url
+from redacted_calls import flac, noise
 
 AGENT_ID = "2041"
-REASON = {"purpose": "quality", "reason": "matrix"}
 
 Ids = Mapping[str, UUID]
-
-
-def new_name() -> str:
-    """One that nothing has."""
-    return f"m{uuid7().hex[-12:]}"
 
 
 @dataclass(frozen=True)
@@ -54,12 +48,16 @@ def site(access: Access) -> Site:
     tenant = access.tenant()
     roles = [role for role in Role if role is not Role.OPERATOR]
     people: dict[Role, Person] = {role: tenant.person(role.value, **_more(role)) for role in roles}
-    call = tenant.call(said=searched)
-    made = {"call_id": call.id} | new_zone(tenant) | new_key(tenant) | new_feed(tenant) | new_issuer(tenant)
-    made |= (
-        {"analyst_id": people[Role.ANALYST].id} | new_grant(tenant) | new_glass(tenant) | new_pause(tenant)
-    )
-    return Site(tenant, people, call, made | new_transcription(tenant, call.id))
+    call = new_call(tenant)
+    ids = {"call_id": call.id, "reader_id": people[Role.ANALYST].id, "rotation_id": uuid7()}
+    for make in (new_zone, new_key, new_feed, new_issuer, new_transcription, new_grant, new_glass):
+        ids = make(tenant) | ids
+    return Site(tenant, people, call, new_erasure(tenant) | new_hold(tenant) | ids)
+
+
+def new_call(tenant: Tenant) -> Call:
+    """A call of the site's agent, with real audio and a transcript that was searched for what to redact."""
+    return tenant.call(audio=flac(noise(1.0)), said=searched)
 
 
 def _more(role: Role) -> dict[str, Any]:
@@ -68,8 +66,9 @@ def _more(role: Role) -> dict[str, Any]:
     return {"agent_ids": [AGENT_ID]} if role is Role.AGENT else {}
 
 
-def _post(tenant: Tenant, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    with tenant.access.client(tenant.admin) as client:
+def _post(tenant: Tenant, path: str, body: Mapping[str, Any], role: Role = Role.ADMIN) -> dict[str, Any]:
+    token = tenant.admin if role is Role.ADMIN else tenant.person(role.value).token
+    with tenant.access.client(token) as client:
         response = client.post(path, json=body, headers=once())
     assert response.status_code == 201, response.text
     created: dict[str, Any] = response.json()
@@ -126,39 +125,67 @@ def issuer_body() -> dict[str, Any]:
     return {"issuer": new_issuer_url(), "audience": new_name(), "algorithms": ["ES256"]}
 
 
+def new_transcription(tenant: Tenant) -> dict[str, UUID]:
+    """A request that a call be transcribed again."""
+    body = {"call_id": str(new_call(tenant).id), "reason": "matrix"}
+    return {"request_id": UUID(_post(tenant, "/v1/transcriptions", body)["id"])}
+
+
 def new_grant(tenant: Tenant) -> dict[str, UUID]:
-    """A grant that a supervisor of no part in it gave an analyst."""
-    giver, reader = tenant.person("supervisor"), tenant.person("analyst")
-    return {"grant_id": UUID(give(tenant.access, giver, reader, tenant.call())["id"])}
-
-
-def new_glass(tenant: Tenant) -> dict[str, UUID]:
-    """What another agent asked for, and nobody approved yet."""
-    asked = ask_to_break(tenant.access, tenant.person("agent"))
-    assert asked.status_code == 201, asked.text
-    return {"glass_id": UUID(asked.json()["id"])}
-
-
-def new_pause(tenant: Tenant) -> dict[str, UUID]:
-    """A reader who is paused, as a rule would have it."""
-    reader = tenant.person("analyst").id
-    tenant.access.query("UPDATE principals SET paused_at = now() WHERE id = :id", id=reader)
-    return {"reader_id": reader}
+    """A grant that a supervisor of no team gave an analyst."""
+    ids = {"call_id": new_call(tenant).id, "reader_id": tenant.person("analyst").id}
+    made = _post(tenant, "/v1/grants", grant_body(ids), Role.SUPERVISOR)
+    return ids | {"grant_id": UUID(made["id"])}
 
 
 def grant_body(ids: Ids) -> dict[str, Any]:
-    """A grant for the analyst."""
-    named = {"call_id": str(ids["call_id"]), "reader_id": str(ids["analyst_id"])}
-    return {"json": {**named, **REASON, "what": ["listen"]}}
+    """A grant of that call for that reader."""
+    named = {"call_id": str(ids["call_id"]), "reader_id": str(ids["reader_id"])}
+    return {**named, "what": ["listen-redacted"], "purpose": "quality", "reason": "matrix"}
 
 
-def new_transcription(tenant: Tenant, call_id: UUID) -> dict[str, UUID]:
-    """A request that a call be transcribed again."""
-    body = {"call_id": str(call_id), "reason": "matrix"}
-    return {"request_id": UUID(_post(tenant, "/v1/transcriptions", body)["id"])}
+def new_glass(tenant: Tenant) -> dict[str, UUID]:
+    """Glass that a supervisor asks to break."""
+    return {"glass_id": UUID(_post(tenant, "/v1/break-glass", {"reason": "matrix"}, Role.SUPERVISOR)["id"])}
+
+
+def new_pause(tenant: Tenant) -> dict[str, UUID]:
+    """A reader who may not read because of a signal."""
+    reader_id = tenant.person("analyst").id
+    tenant.access.query("UPDATE principals SET paused_at = now() WHERE id = :id", id=reader_id)
+    return {"reader_id": reader_id}
+
+
+def new_hold(tenant: Tenant) -> dict[str, UUID]:
+    """A call that is held."""
+    call_id = new_call(tenant).id
+    made = _post(tenant, f"/v1/calls/{call_id}/holds", {"reason": "matrix"}, Role.EVIDENCE_OFFICER)
+    return {"call_id": call_id, "hold_id": UUID(made["id"])}
+
+
+def new_erasure(tenant: Tenant) -> dict[str, UUID]:
+    """An erasure that waits, since its call is held."""
+    ids = new_hold(tenant)
+    made = _post(tenant, "/v1/erasures", erasure_body(ids), Role.EVIDENCE_OFFICER)
+    return ids | {"erasure_id": UUID(made["id"])}
+
+
+def new_erasable(tenant: Tenant) -> dict[str, UUID]:
+    """A call that is not needed any more."""
+    return {"call_id": new_call(tenant).id}
+
+
+def erasure_body(ids: Ids) -> dict[str, Any]:
+    """That the call be erased."""
+    return {"call_ids": [str(ids["call_id"])], "ground": "not-needed", "reason": "matrix"}
 
 
 def feed_body() -> dict[str, Any]:
     """A feed that nobody has yet."""
     name = new_name()
     return {"name": name, "purpose": "quality", "fields": ["turns"], "principals": [f"User:{name}"]}
+
+
+def new_name() -> str:
+    """One that nothing has."""
+    return f"m{uuid7().hex[-12:]}"
