@@ -11,7 +11,7 @@ import access_service
 import servers
 from access_calls import Call
 from access_grants import ask_for_grant, ask_to_break, read, set_settings, until, why
-from access_service import ELSEWHERE, Access, Person, Tenant
+from access_service import ELSEWHERE, Access, Person, Tenant, once
 from otokura.shared.ids import uuid7
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
@@ -96,6 +96,8 @@ def test_so_many_different_calls_pause_the_reader_until_an_administrator_looks(
     with access.client(lead.token) as client:
         for path in ("/v1/calls", f"/v1/calls/{calls[0].id}", f"/v1/calls/{uuid7()}"):
             assert why(client.get(path)) == (403, ["reader-paused"]), path
+        searched = client.post("/v1/search", json={"phrase": "thank you", "purpose": "quality"})
+        assert why(searched) == (403, ["reader-paused"])
     denied = access.audit.entries(action="read.denied", reader=str(lead.id))
     assert {"reader-paused"} == {why for entry in denied for why in entry["detail"]["why"]}
     assert read(access, colleague, calls[0]).status_code == 200
@@ -228,6 +230,18 @@ def test_a_pause_holds_on_every_instance_with_the_next_request(access: Access) -
             assert len(signals(access, tenant)) == 1
         finally:
             other.program.stop()
+
+
+@pytest.mark.guarantee("R31")
+def test_a_paused_officer_exports_and_erases_nothing(access: Access, tenant: Tenant, call: Call) -> None:
+    officer = tenant.person("evidence-officer")
+    access.query("UPDATE principals SET paused_at = now() WHERE id = :id", id=officer.id)
+    which = {"call_ids": [str(call.id)]}
+    asked = [("/v1/exports", {"reason": "case 7"}), ("/v1/erasures", {"reason": "case 7"})]
+    with access.client(officer.token) as client:
+        for path, more in [*asked, ("/v1/erasures/preview", {})]:
+            response = client.post(path, json=which | more, headers=once())
+            assert why(response) == (403, ["reader-paused"]), (path, response.text)
 
 
 def test_signals_are_listed_a_page_at_a_time(access: Access, tenant: Tenant, call: Call) -> None:

@@ -72,8 +72,15 @@ async def record_denial(
         state.watch.add(Observation.of(reader, denied=True))
 
 
-_NOT_WHILE_PAUSED = {PolicyAction.SEARCH, PolicyAction.ASK_BREAK_GLASS, PolicyAction.APPROVE_BREAK_GLASS}
-"""A pause stops reading, not configuring: a company's one administrator must not be locked out by it."""
+_NOT_WHILE_PAUSED = {
+    PolicyAction.SEARCH,
+    PolicyAction.EXPORT,
+    PolicyAction.ERASE,
+    PolicyAction.ASK_BREAK_GLASS,
+    PolicyAction.APPROVE_BREAK_GLASS,
+}
+"""A pause stops whatever is done to calls, not configuring: a company's one administrator must not be locked
+out by it. What is asked of one call, or of the text of many, is refused where that is decided."""
 
 
 def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -100,6 +101,8 @@ def test_who_reads_redacted_text_only_is_looked_for_in_nothing_else() -> None:
     assert scopes(reader(Role.SUPERVISOR), body()) == (everything, everything)
     assert scopes(reader(Role.EVIDENCE_OFFICER), body()) == (everything, everything)
     assert scopes(reader(Role.ADMIN), body()) == (nothing, nothing)
+    broken = replace(reader(Role.AGENT, agent_ids=ids), break_glass=UUID(int=8))
+    assert scopes(broken, body()) == (everything, everything)
     number = body(customer="0312345678")
     assert scopes(reader(Role.ANALYST), number) == (nothing, nothing)
     assert scopes(reader(Role.ANALYST, Role.AGENT, agent_ids=ids), number) == (own, own)

@@ -92,6 +92,11 @@ class Scope:
     team: str | None
     agent_ids: tuple[str, ...]
 
+    @classmethod
+    def whole(cls, tenant_id: UUID) -> Scope:
+        """All calls of the tenant."""
+        return cls(tenant_id, everything=True, team=None, agent_ids=())
+
 
 def scope_of(tenant_id: UUID, roles: frozenset[Role], team: str | None, agent_ids: frozenset[str]) -> Scope:
     """The scope of a reader's roles. It only saves work: policies decide about each call that it finds."""

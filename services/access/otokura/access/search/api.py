@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from otokura.access.permission import identify, record_denial
-from otokura.access.policy.denial import denied
+from otokura.access.policy.denial import denied, paused
 from otokura.access.search.searching import Asked, permitted_by, search
 from otokura.access.search.views import SearchBody, SearchPage
 from otokura.access.state import State
@@ -40,13 +40,15 @@ async def _admitted(body: SearchBody, state: State, token: Authenticated, place:
 
     Raises:
         Unauthenticated: the token, or whose it is, is no longer good.
-        Forbidden: not from there, not in that role, not without a reason.
+        Forbidden: not from there, not in that role, not without a reason, or not while paused.
         Unavailable: the denial could not be written.
     """
     reader = await identify(state, token, place)
     action = PolicyAction.SEARCH_TEXT
     if reader.facts.tenant_id is None:
         denial, question = denied(("no-tenant",)), None
+    elif reader.paused:
+        denial, question = paused(), None
     else:
         tenant = TenantFacts(reader.facts.tenant_id)
         circumstances = reader.circumstances(body.purpose, body.reason)

@@ -52,6 +52,8 @@ def scopes(reader: Reader, body: SearchBody) -> tuple[Scope, Scope]:
     """
     facts = reader.facts
     tenant_id, about = tenant_of(reader), (facts.team, facts.agent_ids)
+    if reader.break_glass is not None:
+        return Scope.whole(tenant_id), Scope.whole(tenant_id)
     raw = scope_of(tenant_id, facts.roles - {Role.ANALYST}, *about)
     return raw if body.customer is not None else scope_of(tenant_id, facts.roles, *about), raw
 
