@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from access_service import Access, Tenant, once
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program
 
+PATIENCE_SECONDS = 30.0
 QUALITY = {"purpose": "quality"}
 GROUPS = [
     {"group": "supervisors", "role": "supervisor"},
@@ -144,3 +146,12 @@ def later(trusted: Trust, subject: str, than: str) -> str:
         token = trusted.person(subject)
         if jwt.decode(token, options={"verify_signature": False})["iat"] > before:
             return token
+
+
+def becomes(status: Callable[[], int], wanted: int) -> bool:
+    """Whether the answer is this, soon."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := status()) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return True

@@ -112,7 +112,7 @@ def test_only_the_tenant_s_administrators_configure(access: Access, trusted: Tru
 def test_a_configuration_that_cannot_be_meant_is_refused_in_words(
     access: Access, tenant: Tenant, issuer: Issuer, wrong: dict[str, Any]
 ) -> None:
-    body = {name: value for name, value in settings(issuer, tenant, **wrong).items() if value != "absent"}
+    body = {name: value for name, value in {**settings(issuer, tenant), **wrong}.items() if value != "absent"}
     with access.client(tenant.admin) as client:
         refused = client.post("/v1/oidc-issuers", json=body, headers=once())
         assert refused.status_code == 422, refused.text

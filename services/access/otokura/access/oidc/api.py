@@ -56,7 +56,9 @@ async def create_issuer(
         return Created(IssuerView.of(record), headers={"ETag": etag_of(record.version)})
 
     async with state.database.session() as session:
-        return await idempotency.run(session, create)
+        created = await idempotency.run(session, create)
+    state.oidc.reconfigured()
+    return created
 
 
 @router.get("")
@@ -99,6 +101,7 @@ async def change_issuer(
     async with state.database.session() as session:
         record = await administration.change(session, issuer_id, body, version_of(if_match), admin)
         view = IssuerView.of(record)
+    state.oidc.reconfigured()
     response.headers["ETag"] = etag_of(record.version)
     return view
 
@@ -108,6 +111,7 @@ async def remove_issuer(issuer_id: UUID, state: State, admin: PrincipalManager) 
     """Trusts it no more: no token of it is good from now on, and readings under way end."""
     async with state.database.session() as session:
         await administration.remove(session, issuer_id, admin)
+    state.oidc.reconfigured()
 
 
 @router.get("/{issuer_id}/subjects", responses=responses(NotFound))

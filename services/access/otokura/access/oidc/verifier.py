@@ -55,18 +55,26 @@ class IssuerBook:
         self._database = database
         self._by_issuer: Mapping[str, Sequence[TrustedIssuer]] = {}
         self._read_at = float("-inf")
+        self._changes = 0
 
     async def of(self, issuer: str, *, anew: bool = False) -> Sequence[TrustedIssuer]:
         """Those of an issuer, as they were at most `MAX_AGE` ago; `anew`, as they are."""
         if anew or time.monotonic() - self._read_at >= MAX_AGE:
-            read_at = time.monotonic()
+            read_at, changes = time.monotonic(), self._changes
             async with self._database.session() as session:
                 records = await repository.all_issuers(session)
             by_issuer: dict[str, list[TrustedIssuer]] = {}
             for record in records:
                 by_issuer.setdefault(record.issuer, []).append(trusted_of(record))
-            self._by_issuer, self._read_at = by_issuer, read_at
+            self._by_issuer = by_issuer
+            if changes == self._changes:  # else it may have been read just before
+                self._read_at = read_at
         return self._by_issuer.get(issuer, ())
+
+    def forget(self) -> None:
+        """What is configured has just changed: the next question is asked of the database."""
+        self._changes += 1
+        self._read_at = float("-inf")
 
 
 def trusted_of(record: OidcIssuerRecord) -> TrustedIssuer:
@@ -124,6 +132,10 @@ class OidcVerifier:
         self.keys = keys
         self._book = IssuerBook(database)
         self._throttle = RefusalThrottle()
+
+    def reconfigured(self) -> None:
+        """A configuration was made, changed or removed here: it holds from the next token on."""
+        self._book.forget()
 
     async def trusts(self, issuer: str) -> bool:
         """Whether any tenant trusts the issuer."""
