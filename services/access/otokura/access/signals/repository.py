@@ -68,7 +68,7 @@ _COUNTS = {
             SELECT count(*) AS counted FROM (
                 SELECT FROM seen_calls s WHERE s.reader_id = r.reader_id
                 AND s.at > now() - make_interval(mins => :minutes) LIMIT :at_least
-            ) AS some
+            ) AS enough
         ) AS c WHERE c.counted >= :at_least
     """),
 }
