@@ -105,11 +105,11 @@ async def test_the_dialplan_of_our_page_records_a_call_between_two(
     assert outcome.manifest.purposes == ["quality"]
     places = whole_pieces(outcome.samples[:, 0])
     assert places == sorted(places)
-    assert len(places) > 75, "Asterisk leaves pieces out where it is late itself; most of a hundred come through"
+    assert len(places) > 75, "where Asterisk is late itself it leaves pieces out, of a hundred"
 
 
 def whole_pieces(heard: NDArray[np.int16]) -> list[int]:
-    """Where each piece of 20 ms of what was played is heard sample for sample, without those that are not."""
+    """At which byte each piece (20 ms) of what was played is heard, sample for sample; those that are."""
     played = decode_mulaw(CODES)
     pieces = [played[at : at + 160].tobytes() for at in range(0, len(played), 160)]
     found = [heard.tobytes().find(piece) for piece in pieces]
