@@ -40,9 +40,17 @@ def environment(credentials: Credentials) -> dict[str, str]:
     return {"OTOKURA_API_KEY": credentials.api_key, "COLUMNS": "200"}
 
 
+# Whoever runs the tests in the background of a shell has SIGINT ignored, and children inherit that.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("otokura.cli", run_name="__main__")
+"""
+
+
 async def started(ingest: IngestService, credentials: Credentials, folder: Path) -> Process:
     """In a process of its own, to be interrupted."""
-    argv = [sys.executable, "-m", "otokura.cli", *command(ingest, folder, "--jobs", "2")]
+    argv = [sys.executable, "-c", PROGRAM, *command(ingest, folder, "--jobs", "2")]
     env = {**os.environ, **environment(credentials)}
     return await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE, env=env)
 
@@ -169,11 +177,13 @@ async def interrupted(ingest: IngestService, process: Process) -> str:
     assert ingest.program.pid is not None
     assert process.stderr is not None
     os.kill(ingest.program.pid, signal.SIGSTOP)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGCONT)
-    async with asyncio.timeout(60):
-        heard = await process.stderr.readuntil(b"Stopping:")
-    os.kill(ingest.program.pid, signal.SIGCONT)
+    try:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(60):
+            heard = await process.stderr.readuntil(b"Stopping:")
+    finally:
+        os.kill(ingest.program.pid, signal.SIGCONT)
     _, rest = await process.communicate()
     return (heard + rest).decode()
 
