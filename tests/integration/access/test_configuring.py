@@ -13,7 +13,7 @@ import pytest
 from access_service import ELSEWHERE, ISSUER, OFFICE, Access, Tenant, once
 from otokura.shared.api_keys import hash_api_key, parse
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 def told(access: Access, kind: str) -> list[dict[str, Any]]:
