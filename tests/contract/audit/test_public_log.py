@@ -24,7 +24,7 @@ from otokura.cli.verify import open_checkpoint, parse_vkey, verify_log
 from otokura.shared.database import Database
 from otokura.shared.objects import ObjectStore
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 FSCK = "github.com/transparency-dev/tessera/cmd/fsck@v1.0.4"
 ENTRIES = 600

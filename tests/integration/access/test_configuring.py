@@ -12,7 +12,7 @@ import pytest
 from access_service import ELSEWHERE, OFFICE, Access, Tenant, once, secrets_of, told
 from otokura.shared.api_keys import hash_api_key, parse
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.mark.guarantee("R9")

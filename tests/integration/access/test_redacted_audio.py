@@ -13,7 +13,7 @@ from media_sources import MemorySource
 from otokura.shared.media.decoder import decode, probe
 from redacted_calls import RATE, REDACTED, Hidden, audio, flac, noise, opened, recorded, wav_samples, without
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 HIDDEN: Hidden = [
     (1, 1000, 1600),
     (1, 1400, 2000),  # overlaps the one before

@@ -18,7 +18,7 @@ from otokura.cli.local.seaweedfs import SeaweedServer
 from process_memory import memory
 from redacted_calls import RATE, REDACTED, Hidden, audio, clicks, flac, noise, recorded, slow_reader
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 HOUR_MS = 3_600_000
 PATIENCE_SECONDS = 60.0
 

@@ -31,7 +31,7 @@ from redacted_calls import (
     without,
 )
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 HIDDEN: Hidden = [(1, 1000, 2000)]
 SAID = noise(60)
 

@@ -12,7 +12,7 @@ from access_service import Access, Person, Tenant
 from otokura.shared.redactions import Redaction, RedactionKind
 from otokura.shared.transcripts import Transcript, Word
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 REDACTED = QUALITY | {"view": "redacted"}
 NUMBER = "4111 1111 1111 1111"

@@ -10,7 +10,7 @@ import pytest
 from access_calls import started_of
 from access_service import Access, Tenant
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 START = datetime(2026, 4, 1, tzinfo=UTC)
 
 

@@ -9,7 +9,7 @@ import pytest
 from access_service import Access, Person, Tenant
 from access_streams import slow_reader
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 
 

@@ -21,7 +21,7 @@ from otokura.shared.events import (
 )
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 QUALITY = {"purpose": "quality"}
 AT = datetime(2026, 4, 1, tzinfo=UTC)

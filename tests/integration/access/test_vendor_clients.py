@@ -12,7 +12,7 @@ import pytest
 from access_service import Access, Tenant, once
 from otokura.shared.api_keys import hash_api_key, parse
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 FUTURE = "2999-01-01T00:00:00Z"
 
 

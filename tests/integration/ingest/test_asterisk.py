@@ -105,17 +105,14 @@ async def test_the_dialplan_of_our_page_records_a_call_between_two(
     assert outcome.manifest.purposes == ["quality"]
     places = whole_pieces(outcome.samples[:, 0])
     assert places == sorted(places)
-    assert len(places) > 75, (
-        "Asterisk leaves pieces out where it is late itself; most of a hundred come through"
-    )
+    assert len(places) >= 90, "of a hundred: where Asterisk is late itself it may leave a piece out"
 
 
 def whole_pieces(heard: NDArray[np.int16]) -> list[int]:
-    """Where each piece of 20 ms of what was played is heard sample for sample, without those that are not."""
-    played = decode_mulaw(CODES)
+    """Of the pieces of 20 ms that were played those that are heard, sample for sample: at which byte."""
+    played, sound = decode_mulaw(CODES), heard.tobytes()
     pieces = [played[at : at + 160].tobytes() for at in range(0, len(played), 160)]
-    found = [heard.tobytes().find(piece) for piece in pieces]
-    return [at for at in found if at >= 0]
+    return [sound.find(piece) for piece in pieces if piece in sound]
 
 
 async def test_a_wrong_key_is_told_to_asterisk(

@@ -16,7 +16,7 @@ from otokura.shared.ids import uuid7
 from otokura.shared.keys import Kind, associated_data, check_commitment, derive
 from phone_system import end_stream, send_all, speechlike, stream, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 async def post(client: httpx.AsyncClient, body: Any, key: str | None = None) -> httpx.Response:

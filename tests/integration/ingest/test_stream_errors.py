@@ -17,7 +17,7 @@ from ingest_service import Credentials, IngestService, client_of, settled, start
 from otokura.shared.ids import uuid7
 from phone_system import end_stream, send_all, speechlike, stream, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 ONE_SECOND = speechlike(1, 8000, 2)
 

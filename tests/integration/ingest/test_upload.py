@@ -14,7 +14,7 @@ from audio_files import encoded, wav
 from ingest_service import Credentials, IngestService, MakeIngest, client_of, settled, start_call
 from phone_system import end_stream, send_all, speechlike, stream, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 TWO_SECONDS = speechlike(2, 16000, 2)
 WAV = wav(TWO_SECONDS, 16000, 2)

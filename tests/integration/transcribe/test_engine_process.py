@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import speech
 from otokura.transcribe.engine import SAMPLE_RATE
 from otokura.transcribe.engine_process import EngineProcess
 from otokura.transcribe.errors import EngineAbsent, EngineFailed
+from otokura.transcribe.options import EngineOptions
 
 LONG = speech.sample_call("en-support")[0]
 SHORT = LONG[: 8 * SAMPLE_RATE]
@@ -127,6 +129,14 @@ async def test_the_engine_dies_with_the_service_that_started_it(model_dir: Path)
     service.kill()
     await service.wait()
     await until(lambda: not alive(pid))
+
+
+def test_an_engine_whose_service_was_killed_before_it_began_ends_without_a_word() -> None:
+    """What it wrote to standard error would stand in the service's log, of which every line is JSON."""
+    nobody, options = "-1", EngineOptions(model="unread", name="base").model_dump_json()
+    argv = [sys.executable, "-m", "otokura.transcribe.child", options, nobody]
+    ended = subprocess.run(argv, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ aiokafka has the requests (KIP-140) and no method of its own for them. An author
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Collection, Iterable
 from enum import IntEnum
 from typing import Any, NamedTuple, cast
@@ -23,6 +25,7 @@ from otokura.shared.errors import Unavailable
 
 _ANY = 1
 _ALLOW = 3
+_SOON_SECONDS, _LOOK_SECONDS = 3.0, 0.1
 
 
 class Resource(IntEnum):
@@ -124,8 +127,18 @@ async def replace(client: AIOKafkaAdminClient, topic: str, principals: Collectio
         answer = await _ask(client, CreateAclsRequest(*binding))
         for result in answer.creation_responses:
             _check(result[0])
-    if await existing(client, topic) != asked:
+    if not await _became(client, topic, asked):
         raise Unavailable("The broker's access lists are not as they were set; somebody else changes them.")
+
+
+async def _became(client: AIOKafkaAdminClient, topic: str, asked: frozenset[Binding]) -> bool:
+    """Whether the lists are so, at once or soon: a broker's copy follows the controller's a moment later."""
+    deadline = time.monotonic() + _SOON_SECONDS
+    while await existing(client, topic) != asked:
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_LOOK_SECONDS)
+    return True
 
 
 async def _ask(client: AIOKafkaAdminClient, request: Any) -> Any:
