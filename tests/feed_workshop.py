@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 import servers
-from access_calls import FEED_HANDLERS, HANDLERS, Call, context_of, seal_call
+from access_calls import FEED_HANDLERS, HANDLERS, SEARCH_HANDLERS, Call, context_of, seal_call
 from access_feeds import Event, read_feed, searched
 from access_service import ISSUER, private_key_file
 from otokura.access.feeds.disclosure import Disclosures
@@ -100,8 +100,8 @@ class Workshop:
         """Hands events to the handlers, as the consumer would."""
         for event in events:
             async with self.state.database.session() as session:
-                for handler in (HANDLERS.get(type(event)), FEED_HANDLERS.get(type(event))):
-                    if handler is not None:
+                for handlers in (HANDLERS, FEED_HANDLERS, SEARCH_HANDLERS):
+                    if (handler := handlers.get(type(event))) is not None:
                         await handler(session, event, context_of(event))
 
     async def work(self) -> int:
