@@ -13,6 +13,7 @@ from uuid import UUID
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.reads import handlers
 from otokura.shared.consumer import EventContext
+from otokura.shared.customer_keys import CustomerCopy, copy_for
 from otokura.shared.events import (
     CallEnded,
     CallErased,
@@ -64,6 +65,7 @@ async def seal_call(
     audio: bytes,
     *,
     said: Callable[[UUID], Transcript] | None = None,
+    customer_key: str | None = None,
     **about: Any,
 ) -> Call:
     """A sealed and transcribed call: its objects are stored, its events are told to nobody yet."""
@@ -86,6 +88,7 @@ async def seal_call(
             manifest=manifest.model_dump(mode="json"),
             manifest_sha256=manifest.sha256(),
             sealed_at=at,
+            customer_key=customer_copy(customer_key, dek) if customer_key else None,
         ),
         KeyWrapped.model_validate(
             {
@@ -99,6 +102,12 @@ async def seal_call(
         TranscriptCompleted(**common, version=1, completed_at=at, **words),
     )
     return Call(call_id, manifest, audio, transcript, events)
+
+
+def customer_copy(customer_key: str, dek: bytes) -> CustomerCopy:
+    """The key for the customer's own, as ingest tells of it."""
+    key_sha256, wrapped = copy_for(customer_key, dek)
+    return CustomerCopy(key_sha256=key_sha256, wrapped=base64.b64encode(wrapped))
 
 
 async def store_recording(

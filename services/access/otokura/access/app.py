@@ -23,6 +23,7 @@ from otokura.access.identity.tokens import RefusalThrottle
 from otokura.access.live import api as live
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
+from otokura.access.reads import sealed
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
 from otokura.access.rotations import api as rotations
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         tenancy.router,
         policy.router,
         reads.router,
+        sealed.router,
         live.router,
         feeds.router,
         transcriptions.router,

@@ -52,6 +52,12 @@ class NotReady(Conflict):
     code, title = "not-ready", "Not ready"
 
 
+class HeldByCustomer(Conflict):
+    """The server has destroyed its key of this call: only the customer's own opens it."""
+
+    code, title = "held-by-customer", "Only the customer's key opens this"
+
+
 class NotAcceptable(OtokuraError):  # noqa: N818
     """None of the media types in Accept is one that there is."""
 

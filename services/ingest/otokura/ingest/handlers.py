@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otokura.ingest import customer_keys
 from otokura.ingest.webhooks import announcing
 from otokura.shared import directory, wrapped_keys
 from otokura.shared.consumer import Subscription
@@ -11,4 +12,9 @@ GROUP = "otokura-ingest"
 
 def subscriptions() -> list[Subscription]:
     """Every handler of this service."""
-    return [*directory.handlers(), *announcing.subscriptions(), *wrapped_keys.subscriptions()]
+    return [
+        *directory.handlers(),
+        *announcing.subscriptions(),
+        *customer_keys.subscriptions(),
+        *wrapped_keys.subscriptions(),
+    ]

@@ -81,6 +81,8 @@ class CallView(BaseModel):
     failure: str | None
     recording: RecordingView | None
     transcript: TranscriptView | None
+    customer_key_sha256: Sha256Hex | None = None
+    """Of the customer's own key that opens this call, in the end alone."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> CallView:
@@ -91,6 +93,7 @@ class CallView(BaseModel):
                 "id": row["call_id"],
                 "recording": _recording(row["manifest"], row["manifest_sha256"]),
                 "transcript": _transcript(row["transcript"], row["transcript_failure"]),
+                "customer_key_sha256": (row["customer_key"] or {}).get("key_sha256"),
             }
         )
 
