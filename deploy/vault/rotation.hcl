@@ -6,7 +6,7 @@ path "transit/keys" {
 path "transit/keys/" {
   capabilities = ["list"]
 }
-path "transit/keys/otokura-*" {
+path "transit/keys/+" {
   capabilities = ["read"]
 }
 path "transit/keys/+/rotate" {

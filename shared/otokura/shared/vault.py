@@ -163,12 +163,12 @@ class VaultKeyProvider:
         if version >= int(about["latest_version"]):
             raise ValueError(f"{name}:v{version} wraps now: it cannot be destroyed before another does")
         first = version + 1
-        # Decryption first: an older encryption version than that is not accepted. One at a time, since hvac
-        # would have them differ. All of it may be done again.
-        if int(about["min_decryption_version"]) < first:
-            await self._configure(name, min_decryption_version=first)
+        # Encryption first: its version may never be below that of decryption. One at a time, since hvac would have
+        # them differ. All of it may be done again.
         if int(about["min_encryption_version"]) < first:
             await self._configure(name, min_encryption_version=first)
+        if int(about["min_decryption_version"]) < first:
+            await self._configure(name, min_decryption_version=first)
         if int(about.get("min_available_version") or 0) < first:
             await self._change(
                 lambda client: self._transit(client).trim_key(

@@ -42,6 +42,14 @@ class Copies:
         self.provider = LocalKeyProvider(self.keyring)
         self.tenant_id, self.call_id, self.dek = uuid4(), uuid7(), new_dek()
 
+    async def add_tenant(self) -> None:
+        """As access has it, or tells of it."""
+        key, more = ("tenant_id", "") if self.service == "transcribe" else ("id", ", created_at")
+        values = ":id, 'T', 1, FALSE, '{}'" + (", now()" if more else "")
+        statement = f"INSERT INTO tenants ({key}, name, version, disabled, settings{more}) VALUES ({values})"  # noqa: S608
+        async with self.database.session() as session:
+            await (await session.connection()).execute(text(statement), {"id": self.tenant_id})
+
     async def event(self, version: int) -> KeyWrapped:
         """The call's key as ingest wraps it now."""
         wrapped = await self.provider.wrap(self.dek, KeyContext(self.tenant_id, self.call_id))
@@ -95,7 +103,9 @@ async def copies(
     monkeypatch.setattr(rewrapping, "_PAUSE_SECONDS", 0)
     await migrate(database_url, f"otokura.{request.param}.migrations")
     database = Database(database_url)
-    yield Copies(request.param, database, keyring)
+    copies = Copies(request.param, database, keyring)
+    await copies.add_tenant()
+    yield copies
     await database.close()
 
 
