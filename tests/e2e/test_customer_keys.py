@@ -69,7 +69,7 @@ async def test_only_the_customer_opens_what_was_recorded(whole: Whole, tmp_path:
     spoken.write_bytes(silent_wav(3))
     with with_customer_key(whole):
         await known_to_ingest(whole)
-        call = stream(whole, a_call("customer's", "en", ("mixed",)), spoken, speed=10)
+        call = stream(whole, a_call("customer's", "en"), spoken, speed=10)
         transcribed(whole, call)
         await no_key_is_left(whole, call)
     with whole.api("supervisor") as api:
@@ -81,7 +81,7 @@ async def test_only_the_customer_opens_what_was_recorded(whole: Whole, tmp_path:
     key = str(customer.key_file(tmp_path))
     opened = RUN.invoke(app, ["open", str(file), "--key", key, "--output", str(output)])
     assert opened.exit_code == 0, opened.stderr
-    assert decoded(output.read_bytes(), 1) == decoded(spoken.read_bytes(), 1)
+    assert decoded(output.read_bytes(), 2) == decoded(spoken.read_bytes(), 2)
     entries: list[Any] = await whole.query(
         "audit",
         "SELECT source FROM entries WHERE action = 'key.handed-over' AND call_id = CAST(:id AS uuid)",

@@ -38,7 +38,7 @@ async def streamed(ingest: IngestService, credentials: Credentials, client: http
 
 async def uploaded(ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient) -> str:
     del ingest, credentials
-    call = await start_call(client, channels=[{"role": "mixed"}])
+    call = await start_call(client)
     sent = await client.put(f"/v1/calls/{call['id']}/audio", content=silent_wav(1))
     assert sent.status_code in (200, 201), sent.text
     return str(call["id"])
