@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from otokura.access.feeds import handlers as feed_handlers
+from otokura.access.lifecycle import handlers as lifecycle
 from otokura.access.reads import handlers
+from otokura.access.search import handlers as search_handlers
 from otokura.shared.consumer import EventContext
 from otokura.shared.customer_keys import CustomerCopy, copy_for
 from otokura.shared.events import (
     CallEnded,
-    CallErased,
     CallEvent,
     CallSettled,
     CallStarted,
     Channel,
     ChannelRole,
     Direction,
+    ErasureApplied,
+    ErasureRequested,
     EventData,
     KeyWrapped,
     Notice,
@@ -231,7 +234,7 @@ def transcript_of(call_id: UUID) -> Transcript:
     )
 
 
-HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+HANDLERS: dict[type[CallEvent], Callable[..., Awaitable[None]]] = {
     CallStarted: handlers.call_started,
     CallEnded: handlers.call_ended,
     CallSettled: handlers.call_settled,
@@ -239,14 +242,22 @@ HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
     KeyWrapped: handlers.key_wrapped,
     TranscriptCompleted: handlers.transcript_completed,
     TranscriptFailed: handlers.transcript_failed,
+    ErasureRequested: lifecycle.subscriptions()[0].handler,
+    ErasureApplied: lifecycle.erasure_applied,
 }
 
-FEED_HANDLERS: dict[type[CallEvent], Callable[..., Coroutine[Any, Any, None]]] = {
+FEED_HANDLERS: dict[type[CallEvent], Callable[..., Awaitable[None]]] = {
     TranscriptCompleted: feed_handlers.transcript_completed,
     TranscriptPartial: feed_handlers.transcript_partial,
-    CallErased: feed_handlers.call_erased,
 }
 """What follows in the same transaction."""
+
+
+SEARCH_HANDLERS: dict[type[CallEvent], Callable[..., Awaitable[None]]] = {
+    CallStarted: search_handlers.call_started,
+    TranscriptCompleted: search_handlers.transcript_completed,
+}
+"""As above."""
 
 
 def context_of(event: EventData) -> EventContext:

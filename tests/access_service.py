@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 import servers
 from access_audit import AuditTopic, run
-from access_calls import FEED_HANDLERS, HANDLERS, Call, context_of, seal_call
+from access_calls import FEED_HANDLERS, HANDLERS, SEARCH_HANDLERS, Call, context_of, seal_call
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.program import Program
@@ -96,6 +96,7 @@ class Access:
             "OTOKURA_TRUSTED_PROXIES": PROXY,
             "OTOKURA_RECHECK_SECONDS": "0.2",
             "OTOKURA_FEED_POLL_SECONDS": "0.1",
+            "OTOKURA_INDEX_POLL_SECONDS": "0.05",
             "OTOKURA_FEED_LEASE_SECONDS": "10",
             **kafka,
             **self.overrides,
@@ -182,8 +183,8 @@ class Access:
         async with self.database() as database:
             for event in events:
                 async with database.session() as session:
-                    for handler in (HANDLERS.get(type(event)), FEED_HANDLERS.get(type(event))):
-                        if handler is not None:
+                    for handlers in (HANDLERS, FEED_HANDLERS, SEARCH_HANDLERS):
+                        if (handler := handlers.get(type(event))) is not None:
                             await handler(session, event, context_of(event))
 
     def apply(self, *events: CallEvent) -> None:
@@ -211,6 +212,17 @@ class Access:
 def once() -> dict[str, str]:
     """Headers of a request that creates."""
     return {"Idempotency-Key": str(uuid7())}
+
+
+def told(access: Access, kind: str) -> list[dict[str, Any]]:
+    """The data of the events of a type that wait in the outbox or were sent, oldest first."""
+    rows = access.query("SELECT data::json AS data FROM outbox WHERE type = :kind ORDER BY id", kind=kind)
+    return [row.data for row in rows]
+
+
+def secrets_of(credentials: Mapping[str, Any]) -> dict[str, str]:
+    """What the token endpoint is told of credentials."""
+    return {name: credentials[name] for name in ("client_id", "client_secret")}
 
 
 @dataclass(frozen=True)

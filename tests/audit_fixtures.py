@@ -35,6 +35,17 @@ YEAR = 2026
 ORIGIN = "audit.example.jp/log"
 
 
+class NoBroker:
+    """Settings of a broker that is never asked."""
+
+    kafka_bootstrap = "127.0.0.1:1"
+    kafka_idempotence = False
+    kafka_replication = 1
+    kafka_min_insync = 1
+    kafka_partitions = 1
+    development = True
+
+
 @dataclass
 class Log:
     """The log on a real database and a real bucket, without its broker."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import rfc8785
@@ -49,6 +50,7 @@ class Scribe:
         call_id: UUID | None = None,
         seq: int | None = None,
         entry_id: UUID | None = None,
+        detail: dict[str, Any] | None = None,
     ) -> AuditRecorded:
         """The next entry, or one under the given number or id."""
         self.seq += 1
@@ -61,7 +63,7 @@ class Scribe:
             action=action,
             reader=reader,
             call_id=call_id,
-            detail={"purpose": "品質管理", "range": [0, 65536], "share": 0.5},
+            detail=detail or {"purpose": "品質管理", "range": [0, 65536], "share": 0.5},
             signature=base64.b64encode(b"unsigned"),
         )
         signed = rfc8785.dumps(unsigned.model_dump(mode="json", exclude={"signature"}))

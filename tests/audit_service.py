@@ -124,6 +124,11 @@ class AuditService:
         """The current log's public key, from its private one: not from the log."""
         return make_vkey(f"{ORIGIN}/{self.year}", self._log_key.public_key().public_bytes_raw())
 
+    def source_keys(self) -> dict[str, str]:
+        """By service, the public key with which it signs, as verifiers have them."""
+        keys: dict[str, str] = json.loads(self.folder.joinpath("sources.json").read_text())
+        return keys
+
     def start(self) -> None:
         self.program.start()
         self.program.wait_until(lambda: accepts(self.port), timeout=60)
@@ -199,7 +204,8 @@ class AuditService:
     async def send(self, *records: Record) -> None:
         """Sends records as they are."""
         producer = self._producer()
-        await ensure_topics(cast("KafkaSettings", SimpleNamespace(**self.kafka)), [Topic.AUDIT])
+        topics = [Topic.AUDIT, Topic.ERASURES]
+        await ensure_topics(cast("KafkaSettings", SimpleNamespace(**self.kafka)), topics)
         try:
             await producer.send(*records)
         finally:

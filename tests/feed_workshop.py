@@ -21,8 +21,13 @@ from otokura.access.feeds.models import FeedRecord
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.oidc.fetching import Documents
+from otokura.access.oidc.keys import IssuerKeys
+from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
+from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.audit import AuditWriter
@@ -185,17 +190,23 @@ async def _open(
     await audit.start()
     stack.push_async_callback(audit.stop, 0.5)
     signing = SigningKeys(database, key, ISSUER)
+    documents = Documents(settings)
+    stack.push_async_callback(documents.close)
+    keys = key_provider(settings)
     state = AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=PolicyEngine(),
-        keys=key_provider(settings),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
+        watch=Watch(database),
+        index_keys=IndexKeys(keys),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

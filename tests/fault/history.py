@@ -244,6 +244,10 @@ def _expand(holes: dict[str, list[tuple[int, int]]]) -> Iterable[tuple[str, int]
             yield from ((source, number) for number in range(first, last + 1))
 
 
+_ABOUT_READERS = {"break-glass", "leak-signal"}
+"""Kinds of alerts that accuse no source: in a storm readers read as nobody else does."""
+
+
 def _alerts(history: History) -> Iterator[str]:
     """No alarm is false and none is missing: nothing was lost, and who was killed fell silent."""
     closed = {entry.source for entry in history.announced if entry.action == "source.closed"}
@@ -251,6 +255,8 @@ def _alerts(history: History) -> Iterator[str]:
     for source in sorted(killed - {source for kind, source in history.alerts if kind == "silent-source"}):
         yield f"alert: nothing says that {source} fell silent"
     for kind, source in history.alerts:
+        if kind in _ABOUT_READERS:
+            continue
         if kind != "silent-source":
             yield f"alert: {kind} of {source}"
         elif source in history.living:

@@ -27,7 +27,7 @@ def metadata_of(service: str) -> MetaData:
 def keeping_wrapped(metadata: MetaData) -> Iterator[Table]:
     for table in metadata.sorted_tables:
         binary = [column for column in table.columns if isinstance(column.type, LargeBinary)]
-        if "kek_id" in table.columns or any("wrapped" in column.name for column in binary):
+        if binary and ("kek_id" in table.columns or any("wrapped" in column.name for column in binary)):
             yield table
 
 

@@ -14,7 +14,7 @@ from otokura.cli.policy import command as policy
 from otokura.cli.schemas.command import schemas
 from otokura.cli.transcriptions import command as transcriptions
 from otokura.cli.up import up
-from otokura.cli.verify.command import verify
+from otokura.cli.verify import command as verify
 
 app = typer.Typer(
     help="Otokura keeps recordings of calls.", no_args_is_help=True, pretty_exceptions_show_locals=False
@@ -24,7 +24,6 @@ app.command()(demo)
 app.command()(kafka)
 app.command()(schemas)
 app.command()(admin.token)
-app.command()(verify)
 app.command("open")(open_sealed)
 app.add_typer(admin.app, name="admin")
 app.add_typer(calls.app, name="call")
@@ -32,6 +31,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(transcriptions.app, name="transcribe")
+app.add_typer(verify.app, name="verify")
 
 if __name__ == "__main__":
     app()

@@ -71,11 +71,14 @@ class CheckpointPublished(EventData):
 
 
 class AuditAlerted(EventData):
-    """Something an auditor must look at: a gap, a bad signature, a silent source."""
+    """Something to look at: a gap, a bad signature, a silent source, broken glass, a leak signal.
+
+    For the last two `detail` names the entry that tells all of it, and `source` the service that wrote it.
+    """
 
     TOPIC = Topic.AUDIT_ALERTS
     TYPE = "otokura.audit.alerted.v1"
-    kind: Literal["gap", "bad-signature", "silent-source", "integrity"]
+    kind: Literal["gap", "bad-signature", "silent-source", "integrity", "break-glass", "leak-signal"]
     source: str
     detail: dict[str, Any]
     at: datetime

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from otokura.shared.errors import Forbidden, Unauthenticated
 from otokura.shared.events import Role
-from otokura.shared.tokens import Principal, TokenVerifier
+from otokura.shared.tokens import Principal
 
 
 class Accounts(Protocol):
@@ -26,10 +26,18 @@ class Accounts(Protocol):
         ...
 
 
+class Verifier(Protocol):
+    """Judges access tokens; `TokenVerifier` is one."""
+
+    async def verify(self, token: str, connection: HTTPConnection | None = None) -> Principal:
+        """The principal that the token stands for, with the connection that it came by, if by one."""
+        ...
+
+
 class Authenticator:
     """Finds the principal of a connection from its one credential."""
 
-    def __init__(self, verifier: TokenVerifier, accounts: Accounts) -> None:
+    def __init__(self, verifier: Verifier, accounts: Accounts) -> None:
         self._verifier = verifier
         self._accounts = accounts
 
@@ -44,18 +52,18 @@ class Authenticator:
         if len(authorizations) + len(api_keys) > 1:
             raise Unauthenticated("Send one credential: either Authorization or X-API-Key, once.")
         if authorizations:
-            return await self.by_token(_bearer(authorizations[0]))
+            return await self.by_token(_bearer(authorizations[0]), connection)
         if api_keys:
             return await self._active(await self._by_api_key(api_keys[0]))
         raise Unauthenticated("Send Authorization: Bearer <access token>, or X-API-Key: <key>.")
 
-    async def by_token(self, token: str) -> Principal:
-        """The principal of an access token, wherever it came.
+    async def by_token(self, token: str, connection: HTTPConnection | None = None) -> Principal:
+        """The principal of an access token, wherever in the connection it came.
 
         Raises:
             Unauthenticated: it is not valid, or its tenant is disabled.
         """
-        return await self._active(await self._verifier.verify(token))
+        return await self._active(await self._verifier.verify(token, connection))
 
     async def _by_api_key(self, key: str) -> Principal:
         principal = await self._accounts.principal_by_api_key(key)

@@ -115,11 +115,13 @@ class Directory:
         return keys.get(kid)
 
     async def is_revoked(self, principal: Principal) -> bool:
-        """Whether the principal's token, or all its tokens of that time, were revoked."""
-        by_token, by_subject = revoked_token(principal.jti), revoked_subject(principal.subject)
-        key = ("revoked", by_token, by_subject)
-        found = await self._remember(key, partial(self._load_revocations, by_token, by_subject))
-        return by_token in found or (by_subject in found and principal.issued_at < found[by_subject])
+        """Whether the principal's token, its session, or all its tokens of that time, were revoked."""
+        by_subject = revoked_subject(principal.subject)
+        by_id = {revoked_token(principal.jti), revoked_token(str(principal.session_id or principal.jti))}
+        key = ("revoked", by_subject, principal.jti)
+        found = await self._remember(key, partial(self._load_revocations, by_subject, *by_id))
+        is_old = by_subject in found and principal.issued_at < found[by_subject]
+        return is_old or not by_id.isdisjoint(found)
 
     async def _remember(self, key: Hashable, load: Callable[[], Awaitable[T]]) -> T:
         now = time.monotonic()

@@ -30,13 +30,14 @@ SHUTDOWN_SECONDS = 20
 
 
 class _Api(FastAPI):
-    """FastAPI, with the two credentials in its OpenAPI.
+    """FastAPI, with the two credentials in its OpenAPI, and each error answer as the problem that it is.
 
     A public route says so by `openapi_extra={"security": []}`.
     """
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
+        problems.describe(schema)
         schema.setdefault("components", {})["securitySchemes"] = {
             "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

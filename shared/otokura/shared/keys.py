@@ -72,13 +72,19 @@ class KeyUse(StrEnum):
     TRANSCRIBE = "transcribe"
     READ = "read"
     DISCLOSE = "disclose"
+    SEARCH = "search"
+    INDEX = "index"
     VENDOR_SECRET = "vendor-secret"  # noqa: S105 - a name, no secret
+    LOG_IN = "log-in"
     ROTATE = "rotate"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyContext:
-    """Whose key it is. A wrapped DEK opens only in the context in which it was wrapped."""
+    """Whose key it is. A wrapped DEK opens only in the context in which it was wrapped.
+
+    `call_id` is the id of whatever the key is for: for a second factor, the person's.
+    """
 
     tenant_id: UUID
     call_id: UUID

@@ -207,3 +207,33 @@ def responses(*kinds: type[OtokuraError]) -> dict[int | str, dict[str, Any]]:
         }
         for kind in kinds
     }
+
+
+_VALIDATION = ("HTTPValidationError", "ValidationError")
+_BODY = (errors.BadRequest, errors.TooLarge)
+
+
+def describe(openapi: dict[str, Any]) -> None:
+    """Says of every error answer in an OpenAPI document that it is a problem, and nothing else.
+
+    FastAPI says of each that it is the JSON of a success, and of 422 that it has FastAPI's own form. What a
+    body may be refused for before any route sees it is said of every operation that takes one.
+    """
+    schemas: dict[str, Any] = openapi.setdefault("components", {}).setdefault("schemas", {})
+    for name in _VALIDATION:
+        schemas.pop(name, None)
+    operations = [one for path in openapi["paths"].values() for one in path.values()]
+    for operation in operations:
+        if "requestBody" in operation:
+            operation["responses"] = {
+                str(kind.status): {"description": kind.title} for kind in _BODY
+            } | operation["responses"]
+    for status, answer in (pair for one in operations for pair in one["responses"].items()):
+        if status >= "400":
+            answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if status == str(errors.Unprocessable.status):
+            answer["description"] = errors.Unprocessable.title
+    if "Problem" not in schemas:
+        ref = "#/components/schemas/{model}"
+        problem = Problem.model_json_schema(ref_template=ref)
+        schemas |= problem.pop("$defs", {}) | {"Problem": problem}

@@ -204,7 +204,7 @@ class Rewrapper:
         Raises:
             Unavailable: the provider is away, or does not give back what it wrapped.
         """
-        context, reference = KeyContext(row.tenant_id, row.owner), str(rotation.id)
+        context, reference = KeyContext(row.tenant_id, row.context), str(rotation.id)
         try:
             dek = await self._provider.unwrap(
                 WrappedDek(row.kek_id, row.wrapped), context, KeyUse.ROTATE, reference

@@ -75,6 +75,11 @@ class HeaderCache:
         if len(self._headers) > self._capacity:
             self._headers.popitem(last=False)
 
+    def forget(self, part: str) -> None:
+        """Lets go of the headers of all objects whose names have this part, such as a call's id."""
+        for key in [key for key in self._headers if part in key[1].split("/")]:
+            del self._headers[key]
+
 
 class SealedObject:
     """A `RangeSource` over an encrypted object. Fetches only the segments that cover what is read.

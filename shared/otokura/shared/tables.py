@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from otokura.shared.database import RETIRED_KEK
 from otokura.shared.rewrapping_tables import REWRAP_LOCK
@@ -147,3 +147,22 @@ def guard_wrapped(op: Any, table: str) -> None:
         CREATE TRIGGER refuse_retired_kek BEFORE INSERT OR UPDATE OF kek_id ON {table}
         FOR EACH ROW WHEN (NEW.kek_id IS NOT NULL) EXECUTE FUNCTION refuse_retired_kek()
     """)
+
+
+def create_tombstones(op: Any) -> None:
+    """`tombstones` (`otokura.shared.tombstones`)."""
+    op.create_table(
+        "tombstones",
+        sa.Column("call_id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("tenant_id", sa.Uuid, nullable=False),
+        sa.Column("erasure_id", sa.Uuid, nullable=False),
+        _instant("requested_at"),
+        _instant("shredded_at", default=True),
+        sa.Column("counts", JSONB, nullable=False),
+        sa.Column("kek_ids", ARRAY(sa.Text), nullable=False),
+        _instant("applied_at", nullable=True),
+        _instant("sweep_at", nullable=True),
+    )
+    due = sa.text("sweep_at IS NOT NULL")
+    op.create_index("ix_tombstones_due", "tombstones", ["sweep_at"], postgresql_where=due)

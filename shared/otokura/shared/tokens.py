@@ -13,6 +13,7 @@ from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from starlette.requests import HTTPConnection
 
 from otokura.shared.errors import Unauthenticated
 from otokura.shared.events import Role
@@ -43,7 +44,8 @@ class Principal:
         tenant_id: None only for an operator, who belongs to no tenant.
         roles: what the principal may be.
         kind: a `person`, or a `client` (a program).
-        jti: id of the token.
+        jti: id of the token. That of a session's begins with the session's id and a dot: revoking the session
+            by its id revokes all of them.
         issued_at: when the token was made, to the second.
         agent_ids: ids by which the phone system knows this person as an agent.
         team: whose calls a supervisor may read.
@@ -58,9 +60,20 @@ class Principal:
     agent_ids: frozenset[str] = frozenset()
     team: str | None = None
 
+    @property
+    def session_id(self) -> UUID | None:
+        """The session that the token was got in; None for a client's, which has none."""
+        session, dot, _ = self.jti.partition(".")
+        return UUID(session) if dot else None
+
     def __post_init__(self) -> None:
         if self.tenant_id is None and self.roles - {Role.OPERATOR}:
             raise ValueError("only an operator belongs to no tenant")
+
+
+def new_jti(session_id: UUID) -> str:
+    """The id of a new token of a session."""
+    return f"{session_id}.{uuid7()}"
 
 
 IsRevoked = Callable[[Principal], Awaitable[bool]]
@@ -135,12 +148,13 @@ class TokenVerifier:
         self._is_revoked = is_revoked
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
-    async def verify(self, token: str) -> Principal:
-        """The principal that the token stands for.
+    async def verify(self, token: str, connection: HTTPConnection | None = None) -> Principal:
+        """The principal that the token stands for, whatever connection it came by.
 
         Raises:
             Unauthenticated: the token is not good; the detail says why.
         """
+        del connection
         if len(token) > MAX_TOKEN_BYTES:
             raise _invalid("The access token is too long.")
         digest = hashlib.sha256(token.encode()).digest()
@@ -209,7 +223,7 @@ def _read(claims: dict[str, Any]) -> Principal:
     kind, team, tenant = claims["kind"], claims["team"], claims["tenant"]
     if kind not in ("client", "person") or not (team is None or isinstance(team, str)):
         raise ValueError("kind or team")
-    return Principal(
+    principal = Principal(
         subject=UUID(claims["sub"]),
         tenant_id=None if tenant is None else UUID(tenant),
         roles=frozenset(Role(role) for role in _strings(claims["roles"])),
@@ -219,6 +233,9 @@ def _read(claims: dict[str, Any]) -> Principal:
         agent_ids=frozenset(_strings(claims["agent_ids"])),
         team=team,
     )
+    if principal.session_id is not None and principal.kind != "person":
+        raise ValueError("only a person has a session")
+    return principal
 
 
 def _strings(value: object) -> list[str]:

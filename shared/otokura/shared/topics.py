@@ -26,6 +26,8 @@ _TOPIC_CONFIGS: dict[str, dict[str, str]] = {
     # A wrapped key outlives its erasure by at most this long (and its KEK's next rotation).
     Topic.KEYS: {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)},
     Topic.TENANTS: {"cleanup.policy": "compact"},
+    # Read again by a service whose database came back from a backup: what was erased stays erased.
+    Topic.ERASURES: {"retention.ms": "-1"},
     Topic.AUDIT_CHECKPOINTS: {"retention.ms": "-1"},
 }
 _REQUEST_TIMEOUT_MS = 10_000

@@ -163,8 +163,8 @@ class VaultKeyProvider:
         if version >= int(about["latest_version"]):
             raise ValueError(f"{name}:v{version} wraps now: it cannot be destroyed before another does")
         first = version + 1
-        # Encryption first: its version may never be below that of decryption. One at a time, since hvac would have
-        # them differ. All of it may be done again.
+        # Encryption first: its version may never be below that of decryption. One at a time, since hvac would
+        # have them differ. All of it may be done again.
         if int(about["min_encryption_version"]) < first:
             await self._configure(name, min_encryption_version=first)
         if int(about["min_decryption_version"]) < first:

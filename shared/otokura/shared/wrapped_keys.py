@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Table, Text, any_, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, Text, and_, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,11 +23,12 @@ class WrappedKeys:
 
     Attributes:
         table: the table.
-        owner: the column, unique, with what the key belongs to: the call of its `KeyContext`.
+        owner: the column, unique, with what the key belongs to.
         wrapped: the column with the wrapped key.
         tenant: whose it is, where the table has no column `tenant_id`.
         renewed: called in the transaction that stored a key anew, with its owner.
         by_events: these are copies, and events renew them.
+        context: the column with the call of its `KeyContext`, where that is not the owner.
     """
 
     table: Table
@@ -36,17 +37,20 @@ class WrappedKeys:
     tenant: ColumnElement[UUID] | None = None
     renewed: Callable[[AsyncSession, UUID], Awaitable[None]] | None = None
     by_events: bool = False
+    context: str | None = None
 
     def under(self, kek_ids: Collection[str]) -> ColumnElement[bool]:
-        """Whether a row is under one of these."""
+        """Whether a row has a key under one of these; an empty one was destroyed."""
         # One array, however many tenants there are: a list of parameters would have a limit.
-        return self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
+        named = self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
+        return and_(named, self.table.c[self.wrapped] != b"")
 
     def rows(self) -> Select[Any]:
-        """All rows, as owner, tenant, kek_id and wrapped."""
+        """All rows, as owner, context, tenant, kek_id and wrapped."""
         tenant = self.table.c.tenant_id if self.tenant is None else self.tenant
         return select(
             self.table.c[self.owner].label("owner"),
+            self.table.c[self.context or self.owner].label("context"),
             tenant.label("tenant_id"),
             self.table.c.kek_id,
             self.table.c[self.wrapped].label("wrapped"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 from uuid import uuid4
 
@@ -10,16 +9,10 @@ import httpx
 import jwt
 import pytest
 
-from access_service import ELSEWHERE, ISSUER, OFFICE, Access, Tenant, once
+from access_service import ELSEWHERE, OFFICE, Access, Tenant, once, secrets_of, told
 from otokura.shared.api_keys import hash_api_key, parse
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
-
-
-def told(access: Access, kind: str) -> list[dict[str, Any]]:
-    """The data of the events of a type that wait in the outbox or were sent, oldest first."""
-    rows = access.query("SELECT data::json AS data FROM outbox WHERE type = :kind ORDER BY id", kind=kind)
-    return [row.data for row in rows]
 
 
 @pytest.mark.guarantee("R9")
@@ -296,76 +289,3 @@ def test_text_goes_back_to_phone_systems_only_as_an_administrator_says(
     entry = access.audit.entries(action="settings.changed", tenant_id=str(tenant.id))[-1]
     assert entry["detail"]["changed"] == ["audiohook_transcripts", "live_transcripts"]
     assert entry["detail"]["audiohook_transcripts"] == "quality"
-
-
-def secrets_of(credentials: dict[str, Any]) -> dict[str, str]:
-    return {name: credentials[name] for name in ("client_id", "client_secret")}
-
-
-def test_a_token_is_written_down_before_it_is_given(access: Access, tenant: Tenant) -> None:
-    person = tenant.person("agent", agent_ids=["a-1"], team="tokyo")
-    claims = jwt.decode(person.token, options={"verify_signature": False})
-    entry = access.audit.entry(action="token.issued", reader=str(person.id))
-    assert entry["detail"]["jti"] == claims["jti"]
-    assert (claims["iss"], claims["roles"], claims["agent_ids"]) == (ISSUER, ["agent"], ["a-1"])
-    keys = {key["kid"]: key for key in httpx.get(f"{access.url}/.well-known/jwks.json").json()["keys"]}
-    header = jwt.get_unverified_header(person.token)
-    verified = jwt.decode(
-        person.token, jwt.PyJWK(keys[header["kid"]]), algorithms=["EdDSA"], audience="otokura", issuer=ISSUER
-    )
-    assert verified == claims
-    assert header["kid"] in {
-        key["kid"] for e in told(access, "otokura.issuer.updated.v1") for key in e["jwks"]["keys"]
-    }
-
-
-def test_clients_may_authenticate_by_basic(access: Access, tenant: Tenant) -> None:
-    credentials = secrets_of(tenant.create("supervisor").json())
-    basic = httpx.BasicAuth(credentials["client_id"], credentials["client_secret"])
-    form = {"grant_type": "client_credentials"}
-    response = httpx.post(f"{access.url}/oauth2/token", data=form, auth=basic)
-    assert (response.status_code, response.json()["expires_in"]) == (200, 900)
-    assert response.headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.guarantee("W1")
-def test_a_guessed_secret_leaves_one_trace(access: Access, tenant: Tenant) -> None:
-    person = tenant.create("supervisor").json()
-    form = {"grant_type": "client_credentials", "client_id": person["id"], "client_secret": "guess"}
-    with access.client(address=OFFICE) as client:
-        answers = [client.post("/oauth2/token", data=form) for _ in range(3)]
-        nobody = client.post("/oauth2/token", data=form | {"client_id": str(uuid4())})
-    assert {answer.status_code for answer in answers} == {401}
-    assert answers[0].json() == nobody.json()
-    assert answers[0].headers["WWW-Authenticate"].startswith("Basic")
-    entry = access.audit.entry(action="token.denied", reader=person["id"])
-    assert (entry["detail"]["why"], entry["detail"]["address"]) == ("secret", OFFICE)
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        (b"grant_type=password", "invalid_client"),
-        (b"grant_type=password&client_id=x&client_secret=y", "unsupported_grant_type"),
-        (b"client_id=x&client_secret=y", "invalid_request"),
-        (b"grant_type=a&grant_type=b", "invalid_request"),
-        (b"\xff=\xff", "invalid_request"),
-        (b"", "invalid_client"),
-        (b"a=1&" * 50, "invalid_request"),
-    ],
-)
-def test_token_requests_that_cannot_be_read_are_refused(access: Access, content: bytes, error: str) -> None:
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    response = httpx.post(f"{access.url}/oauth2/token", content=content, headers=headers)
-    assert (response.status_code, response.json()["error"]) == (
-        401 if error == "invalid_client" else 400,
-        error,
-    )
-
-
-def test_a_token_request_must_be_a_form(access: Access) -> None:
-    response = httpx.post(f"{access.url}/oauth2/token", json={"grant_type": "client_credentials"})
-    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
-    broken = {"Authorization": "Basic " + base64.b64encode(b"\x00").decode()}
-    form = {"grant_type": "client_credentials"}
-    assert httpx.post(f"{access.url}/oauth2/token", data=form, headers=broken).status_code == 401

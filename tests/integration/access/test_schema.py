@@ -8,29 +8,58 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, text
 
+from otokura.access.break_glass import models as break_glass
 from otokura.access.feeds import models as feeds
+from otokura.access.grants import models as grants
 from otokura.access.identity import models as identity
+from otokura.access.lifecycle import models as lifecycle
+from otokura.access.logins import models as logins
 from otokura.access.models import Table
+from otokura.access.oidc import models as oidc
 from otokura.access.policy import models as policy
 from otokura.access.reads import models as reads
 from otokura.access.rotations import models as rotations
+from otokura.access.search import models as search
+from otokura.access.signals import models as signals
 from otokura.access.tenancy import models as tenancy
 from otokura.access.transcriptions import models as transcriptions
 from otokura.shared.database import Database, alembic_config, migrate
 from otokura.shared.idempotency import idempotency_metadata
 from otokura.shared.messaging_models import messaging_metadata
 from otokura.shared.rewrapping_tables import rewrapping_metadata
+from otokura.shared.tombstones import tombstone_metadata
 from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
 MIGRATIONS = "otokura.access.migrations"
-SLICES = (feeds, identity, policy, reads, rotations, tenancy, transcriptions)
+SLICES = (
+    break_glass,
+    feeds,
+    grants,
+    identity,
+    lifecycle,
+    logins,
+    oidc,
+    policy,
+    reads,
+    rotations,
+    search,
+    signals,
+    tenancy,
+    transcriptions,
+)
 
 
 async def test_migrations_and_models_agree(database_url: str) -> None:
     """What autogeneration would add is nothing, but for the defaults that upserts of the read model need."""
     assert all(slice_.Table is Table for slice_ in SLICES)
-    metadata = (Table.metadata, messaging_metadata, idempotency_metadata, rewrapping_metadata)
+    metadata = (
+        Table.metadata,
+        messaging_metadata,
+        idempotency_metadata,
+        rewrapping_metadata,
+        tombstone_metadata,
+    )
     found = await schema_differences(database_url, MIGRATIONS, *metadata)
     columns = ("transcripts', 'version'", "transcripts', 'failed_version'")
     expected = ("alembic_version", *(f"'modify_default', None, '{one}" for one in ("calls'", *columns)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from urllib.parse import urlparse
 
 import pytest
 
 from access_service import Access, Person, Tenant
+from access_streams import slow_reader
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 QUALITY = {"purpose": "quality"}
@@ -56,13 +55,3 @@ def test_a_reading_that_the_reader_breaks_off_is_closed_with_what_was_sent(
     closed = access.audit.closed(entry_id)
     assert closed["detail"]["outcome"] == "aborted"
     assert 0 < closed["detail"]["bytes_sent"] < len(call.audio)
-
-
-def slow_reader(access: Access) -> socket.socket:
-    """A connection whose receive buffer is so small that the service must wait for us."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(10)
-    url = urlparse(access.url)
-    connection.connect((url.hostname, url.port))
-    return connection

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from audit_fixtures import Log
+from audit_fixtures import Log, NoBroker
 from audit_logs import Scribe, keys_of, message
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.progress import Heard, Progress
@@ -47,17 +47,6 @@ class Desk:
     async def alerts_after(self, seconds: float) -> list[tuple[str, dict[str, object]]]:
         raised = await self.watch.look(self.started + timedelta(seconds=seconds))
         return [(alert.kind, alert.detail) for alert in raised]
-
-
-class NoBroker:
-    """Settings of a broker that is never asked."""
-
-    kafka_bootstrap = "127.0.0.1:1"
-    kafka_idempotence = False
-    kafka_replication = 1
-    kafka_min_insync = 1
-    kafka_partitions = 1
-    development = True
 
 
 @pytest.fixture

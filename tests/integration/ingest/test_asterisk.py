@@ -105,7 +105,9 @@ async def test_the_dialplan_of_our_page_records_a_call_between_two(
     assert outcome.manifest.purposes == ["quality"]
     places = whole_pieces(outcome.samples[:, 0])
     assert places == sorted(places)
-    assert len(places) > 75, "Asterisk leaves pieces out where it is late itself; most of a hundred come through"
+    assert len(places) > 75, (
+        "Asterisk leaves pieces out where it is late itself; most of a hundred come through"
+    )
 
 
 def whole_pieces(heard: NDArray[np.int16]) -> list[int]:

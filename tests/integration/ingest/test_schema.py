@@ -11,6 +11,7 @@ from otokura.shared.directory import directory_metadata
 from otokura.shared.idempotency import idempotency_metadata
 from otokura.shared.messaging_models import messaging_metadata
 from otokura.shared.rewrapping_tables import rewrapping_metadata
+from otokura.shared.tombstones import tombstone_metadata
 from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
@@ -27,5 +28,6 @@ async def test_migrations_and_models_agree(database_url: str) -> None:
         idempotency_metadata,
         directory_metadata,
         rewrapping_metadata,
+        tombstone_metadata,
     )
     assert differences == []

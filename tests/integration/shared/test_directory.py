@@ -32,7 +32,7 @@ from otokura.shared.events import (
     TokenRevoked,
 )
 from otokura.shared.ids import uuid7
-from otokura.shared.tokens import TokenIssuer
+from otokura.shared.tokens import TokenIssuer, new_jti
 
 pytestmark = pytest.mark.postgres
 
@@ -198,6 +198,15 @@ async def test_a_revocation_means_its_token_or_all_earlier_ones(database: Databa
     other = principal(TENANT, issued_at=NOW)
     await tell(database, TokenRevoked(jti=other.jti, at=NOW - timedelta(hours=1)))
     assert await known.is_revoked(other)
+
+
+@pytest.mark.guarantee("P6")
+async def test_a_session_that_is_revoked_ends_all_its_tokens(database: Database, known: Directory) -> None:
+    session, other = uuid7(), uuid7()
+    first, second = (principal(TENANT, jti=new_jti(session), kind="person") for _ in range(2))
+    elsewhere = principal(TENANT, jti=new_jti(other), kind="person")
+    await tell(database, TokenRevoked(jti=str(session), at=NOW))
+    assert [await known.is_revoked(each) for each in (first, second, elsewhere)] == [True, True, False]
 
 
 async def test_a_revocation_is_forgotten_when_no_token_is_left_that_it_could_mean(

@@ -12,6 +12,7 @@ import pytest
 import access_service
 import servers
 from access_calls import Call
+from access_people import WRONG, Somebody, refresh, somebody
 from access_service import Access, Person, Tenant, once
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
@@ -67,6 +68,7 @@ def test_without_the_broker_nothing_is_read(
         (supervisor, "GET", transcript, {"params": QUALITY}),
         (supervisor, "GET", f"/v1/calls/{call.id}", {}),
         (supervisor, "GET", "/v1/calls", {}),
+        (supervisor, "POST", "/v1/search", {"json": {"phrase": "ありがとう", **QUALITY}}),
         (auditor, "GET", audio, {"params": QUALITY}),
         (None, "POST", "/oauth2/token", {"data": form}),
     ]
@@ -120,3 +122,35 @@ def test_reading_goes_on_when_the_broker_is_back(
         for e in lonely.audit.entries(action="zone.created", tenant_id=str(tenant.id))
     }
     assert names == {"office", "branch"}
+
+
+@pytest.fixture
+def hanako(lonely: Access) -> tuple[Somebody, dict[str, Any]]:
+    """Somebody who has logged in."""
+    person = somebody(lonely.tenant())
+    return person, person.session()
+
+
+@pytest.mark.guarantee("P7")
+def test_without_the_broker_nobody_logs_in_or_goes_on(
+    lonely: Access, hanako: tuple[Somebody, dict[str, Any]], broker: servers.KafkaServer
+) -> None:
+    """Nor is anybody refused; what waited is written when the broker is back."""
+    person, tokens = hanako
+    right, wrong = person.says(), person.says(**WRONG)
+    broker.kill()
+    try:
+        with lonely.client() as client:
+            answers = [client.post("/v1/sessions", json=said) for said in (right, wrong)]
+        answers.append(refresh(lonely, tokens["refresh_token"]))
+    finally:
+        broker.start()
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert not any("access_token" in answer.json() for answer in answers)
+    sessions = lonely.query("SELECT id FROM sessions WHERE principal_id = :id", id=person.id)
+    assert [str(row.id) for row in sessions] == [tokens["session_id"]]
+    for _ in range(20):
+        again = refresh(lonely, tokens["refresh_token"])
+        if again.status_code != 503:
+            break
+    assert again.status_code == 200, again.text

@@ -16,8 +16,8 @@ import trustme
 
 from core import ENVIRONMENT
 from otokura.ingest.settings import Settings
-from otokura.ingest.webhooks.connecting import SystemResolver
 from otokura.ingest.webhooks.sending import Answer, Sender, SendError
+from otokura.shared.dialling import SystemResolver
 from webhook_endpoint import Endpoint, answers, endless, hangs, says
 
 LOOPBACK = (ip_network("127.0.0.1/32"),)

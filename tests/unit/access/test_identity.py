@@ -19,7 +19,7 @@ from otokura.access.identity.oauth import OAuthError, check_grant_type, read_cre
 from otokura.access.identity.secrets import hash_secret, new_secret, secret_matches
 from otokura.access.identity.service import PrincipalKind, check_bootstrap, check_roles
 from otokura.access.identity.signing import load_private_key, public_jwk, public_key
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.shared.events import Role
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 import helm_python as helm
@@ -14,33 +12,7 @@ import pytest
 import yaml
 
 import core
-
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "deploy" / "helm" / "otokura"
-SERVICES = ["ingest", "transcribe", "access", "audit"]
-SCENARIOS = sorted(path.name for path in (CHART / "ci").glob("*-values.yaml"))
-KUBERNETES = ["1.28", "1.31", "1.34", "1.37"]
-
-
-@cache
-def values_of(scenario: str) -> dict[str, Any]:
-    return yaml.safe_load((CHART / "ci" / scenario).read_text()) or {}
-
-
-@cache
-def rendered(scenario: str) -> list[dict[str, Any]]:
-    with helm.Chart.load(CHART) as chart:
-        files = chart.render(values=values_of(scenario), name="otokura", namespace="otokura")
-    return [document for text in files.values() for document in yaml.safe_load_all(text) if document]
-
-
-def of_kind(scenario: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {item["metadata"]["name"]: item for item in rendered(scenario) if item["kind"] == kind}
-
-
-def pod_templates(scenario: str) -> dict[str, dict[str, Any]]:
-    workloads = of_kind(scenario, "Deployment") | of_kind(scenario, "StatefulSet") | of_kind(scenario, "Job")
-    return {name: item["spec"]["template"] for name, item in workloads.items()}
+from chart import CHART, KUBERNETES, SCENARIOS, SERVICES, of_kind, pod_templates, rendered, values_of
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -204,6 +176,17 @@ def test_webhooks_leave_for_no_private_address_but_those_that_are_listed() -> No
     assert given["OTOKURA_WEBHOOK_ALLOWED_NETWORKS"] == "10.30.0.0/16,fd00:30::/64"
 
 
+def test_access_reaches_identity_providers_where_that_is_wanted() -> None:
+    """Without it there is no way out (`test_a_service_reaches_only_what_it_needs`)."""
+    scenario = "external-store-values.yaml"
+    blocks = ways_out(scenario, 8443, "access")
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "2000::/3", "10.50.0.0/16"]
+    assert "10.0.0.0/8" in blocks[0]["except"]
+    [container] = pod_templates(scenario)["otokura-access"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_OIDC_ALLOWED_NETWORKS"] == "10.50.0.0/16"
+
+
 def test_the_way_out_can_be_closed() -> None:
     policy = policy_with({"webhooks": {"enabled": False}}, "ingest")
     assert 443 not in {port["port"] for rule in policy["egress"] for port in rule["ports"]}
@@ -235,6 +218,8 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"webhooks": {"ports": []}},
         {"webhooks": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"webhooks": {"allowedNetworks": ["everywhere"]}},
+        {"oidc": {"ports": [80]}},
+        {"oidc": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"summaries": {"url": "https://llm.example/v1"}},
         {"summaries": {"url": "llm.example", "model": "a-model"}},
         {"summaries": {"networks": ["0.0.0.0/0"]}},
@@ -280,34 +265,3 @@ def test_transcription_scales_by_the_queue_where_that_is_wanted() -> None:
     assert "replicas" not in of_kind(scaled, "Deployment")["otokura-transcribe"]["spec"]
     assert of_kind("default-values.yaml", "HorizontalPodAutoscaler") == {}
     assert of_kind("default-values.yaml", "Deployment")["otokura-transcribe"]["spec"]["replicas"] == 1
-
-
-@pytest.mark.guarantee("S21")
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_that_keeps_keys_is_somebody_of_its_own_to_vault(service: str) -> None:
-    """With a token that Vault alone takes; its environment is that of its settings."""
-    spec = pod_templates("external-store-values.yaml")[f"otokura-{service}"]["spec"]
-    [container] = spec["containers"]
-    given = {item["name"]: item.get("value") for item in container["env"]}
-    tokens = [volume for volume in spec["volumes"] if "projected" in volume]
-    policy = of_kind("external-store-values.yaml", "NetworkPolicy")[f"otokura-{service}"]["spec"]
-    reaches = 8200 in {port["port"] for rule in policy["egress"] for port in rule.get("ports", [])}
-    if service == "audit":
-        assert ("serviceAccountName" not in spec, tokens, reaches) == (True, [], False)
-        return
-    assert spec["serviceAccountName"] == f"otokura-{service}"
-    assert f"otokura-{service}" in of_kind("external-store-values.yaml", "ServiceAccount")
-    [token] = tokens
-    assert token["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "vault"
-    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert given["OTOKURA_VAULT_KUBERNETES_TOKEN_FILE"] == f"{mounted[token['name']]}/token"
-    assert given["OTOKURA_VAULT_KUBERNETES_ROLE"] == f"otokura-{service}"
-    assert "OTOKURA_KEYRING_FILE" not in given
-    assert reaches
-    settings = importlib.import_module(f"otokura.{service}.settings").Settings
-    known = {f"OTOKURA_{name}".upper() for name in settings.model_fields}
-    assert sorted(given.keys() - known) == []
-
-
-def test_without_vault_no_pod_is_anybody() -> None:
-    assert of_kind("default-values.yaml", "ServiceAccount") == {}

@@ -32,7 +32,7 @@ from otokura.shared.policy.engine import Decision, PolicyEngine
 from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.policy.questions import Question
 
-_TENANT, _SOMEBODY, _CALL = UUID(int=1), UUID(int=2), UUID(int=3)
+_TENANT, _SOMEBODY, _CALL, _GRANT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
 _PURPOSE = "quality"
 
 
@@ -63,6 +63,9 @@ class Case(BaseModel):
     purpose: str | None = _PURPOSE
     reason: str | None = None
     live: bool = False
+    grant: dict[str, Any] | None = None
+    """A grant that the read names: `what` it gives, and what else is not made up to fit."""
+    break_glass: bool = False
 
     def questions(self) -> Iterator[Question]:
         """One for each action, with what the case does not say made up."""
@@ -72,7 +75,11 @@ class Case(BaseModel):
             "purpose": self.purpose,
             "reason": self.reason,
             "live": self.live,
+            "break_glass": self.break_glass,
         }
+        if self.grant is not None:
+            fitting = {"id": _GRANT, "reader": _SOMEBODY, "call": _CALL, "purpose": _PURPOSE}
+            asked["grant"] = {**fitting, **self.grant}
         who = {"id": _SOMEBODY, "tenant_id": _TENANT}
         if self.feed is not None:
             asked["feed"] = {**who, "purpose": self.purpose or "", "redacted": True, **self.feed}

@@ -64,7 +64,7 @@ def event_types() -> list[EventType]:
 
 def _internal() -> Iterator[EventType]:
     for model in _concrete(EventData):
-        topics = (str(model.TOPIC), FEED) if model is CallErased else (str(model.TOPIC),)
+        topics = (FEED,) if model is CallErased else (str(model.TOPIC),)
         yield EventType(model.TYPE, topics, model)
 
 

@@ -3,6 +3,7 @@
 It shares no code with the services that write the log; it rests on hashlib, cryptography and httpx.
 """
 
+from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.findings import Code, Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.merkle import is_consistent
@@ -12,6 +13,7 @@ from otokura.cli.verify.receipts import Verified, verify_inclusion, verify_recei
 __all__ = [
     "Checkpoint",
     "Code",
+    "Erased",
     "Finding",
     "Report",
     "VerificationError",
@@ -20,6 +22,7 @@ __all__ = [
     "make_vkey",
     "open_checkpoint",
     "parse_vkey",
+    "verify_erasure",
     "verify_inclusion",
     "verify_log",
     "verify_receipt",

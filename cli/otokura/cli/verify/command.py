@@ -6,18 +6,37 @@ import base64
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import httpx
 import typer
+from typer.core import TyperGroup
 
+from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey, parse_vkey
 
 
+class _Verifying(TyperGroup):
+    """`otokura verify` alone, or with what is no command, verifies a log."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["log", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Verifying,
+    help="Verify what Otokura says with public keys alone: a log (without a command), or an erasure.",
+)
+
+
+@app.command("log")
 def verify(
     location: Annotated[
         str | None,
@@ -71,6 +90,55 @@ def verify(
         raise typer.Exit(1)
     if save is not None:
         save.write_text(report.checkpoint)
+
+
+@app.command()
+def erasure(
+    file: Annotated[Path, typer.Argument(help="The certificate, as the audit service gave it.")],
+    key: Annotated[
+        list[str],
+        typer.Option(help="A log's public key (vkey), or a file that holds it; one for each year."),
+    ],
+    source_keys: Annotated[Path, typer.Option(help="JSON {service: base64 public key}.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    final: Annotated[bool, typer.Option(help="Exit 1 also as long as the erasure is not final.")] = False,
+) -> None:
+    """Verify a certificate of erasure, offline.
+
+    Its signature, each entry's proof of inclusion and signature, and that it says what the entries say. Exits
+    1 when anything is wrong, 2 when the verification cannot be begun.
+    """
+    try:
+        certificate, services = _read_object(file), _read_object(source_keys)
+        logs = [Path(each).read_text() if "+" not in each or Path(each).is_file() else each for each in key]
+    except (OSError, ValueError) as error:
+        typer.echo(f"Cannot begin: {error}", err=True)
+        raise typer.Exit(2) from None
+    try:
+        erased = verify_erasure(certificate, logs, services)
+    except VerificationError as error:
+        found = error.finding
+        wrong = {"ok": False, "code": found.code, "where": found.where, "detail": found.detail}
+        typer.echo(json.dumps(wrong) if as_json else f"  WRONG     {found}\nNOT verified.")
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps({"ok": True, **asdict(erased)}) if as_json else "\n".join(describe_erasure(erased)))
+    if final and erased.final_at is None:
+        raise typer.Exit(1)
+
+
+def describe_erasure(erased: Erased) -> Sequence[str]:
+    """What a certificate proves, in lines for people."""
+    lines = [
+        f"  erased    {erased.kind} {erased.call_id}",
+        f"  by        {', '.join(erased.services)}",
+        f"  shredded  {erased.shredded_at}",
+        f"  confirmed {erased.erased_at}",
+    ]
+    if erased.final_at is not None:
+        lines.append(f"  final     {erased.final_at}: no copy of a key opens any more")
+    elif erased.kind == "call":
+        lines.append(f"  not final: these keys still exist: {', '.join(erased.pending) or 'unknown'}")
+    return [*lines, "Verified."]
 
 
 def _local_log(data: Path) -> tuple[str, str]:

@@ -24,6 +24,9 @@ class Code(StrEnum):
     NOT_INCLUDED = "not-included"
     COMMITMENT_MISMATCH = "commitment-mismatch"
     SOURCE_SIGNATURE = "source-signature"
+    CERTIFICATE_SIGNATURE = "certificate-signature"
+    CERTIFICATE_MISMATCH = "certificate-mismatch"
+    NOT_CONFIRMED = "not-confirmed"
 
 
 @dataclass(frozen=True)

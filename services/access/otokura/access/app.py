@@ -9,18 +9,32 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from otokura.access.break_glass import api as break_glass
 from otokura.access.feeds import api as feeds
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.feeds.disclosure import Disclosures
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
+from otokura.access.grants import api as grants
 from otokura.access.identity import api as identity
 from otokura.access.identity import credentials_api
 from otokura.access.identity.accounts import TokensOnly
 from otokura.access.identity.bootstrap import see_configured_token
 from otokura.access.identity.signing import SigningKeys, load_private_key
-from otokura.access.identity.tokens import RefusalThrottle
+from otokura.access.identity.throttle import RefusalThrottle
+from otokura.access.lifecycle import api as erasures
+from otokura.access.lifecycle import export_api, holds_api, retention_api
+from otokura.access.lifecycle import handlers as lifecycle_handlers
+from otokura.access.lifecycle.erasing import AccessPart
+from otokura.access.lifecycle.keeper import Keeper
 from otokura.access.live import api as live
+from otokura.access.logins import api as logins
+from otokura.access.logins import managing_api as managing_logins
+from otokura.access.oidc import api as oidc
+from otokura.access.oidc import logout_api
+from otokura.access.oidc.fetching import Documents
+from otokura.access.oidc.keys import IssuerKeys
+from otokura.access.oidc.verifier import AnyVerifier, OidcVerifier
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads import sealed
@@ -28,7 +42,14 @@ from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
 from otokura.access.rotations import api as rotations
 from otokura.access.rotations import handlers as rotation_handlers
+from otokura.access.search import api as search
+from otokura.access.search import handlers as search_handlers
+from otokura.access.search.indexer import Indexer
+from otokura.access.search.keys import IndexKeys
+from otokura.access.search.worker import IndexWorker
 from otokura.access.settings import Settings
+from otokura.access.signals import api as signals
+from otokura.access.signals.watch import Watch
 from otokura.access.state import AccessState
 from otokura.access.tenancy import api as tenancy
 from otokura.access.transcriptions import api as transcriptions
@@ -40,6 +61,7 @@ from otokura.shared.authentication import Authenticator
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.health import Readiness
@@ -56,7 +78,7 @@ from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
 log = logs.get_logger(__name__)
 
-TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.AUDIT)
+TOPICS = (Topic.TENANTS, Topic.REQUESTS, Topic.ERASURES, Topic.AUDIT)
 _RETRY_SECONDS = 1.0
 _STRENGTH_SECONDS = 60.0
 _DRAIN_SECONDS = 5.0
@@ -72,14 +94,26 @@ def create_app(settings: Settings) -> FastAPI:
     routers = [
         identity.router,
         credentials_api.router,
+        logins.router,
+        managing_logins.router,
+        oidc.router,
+        logout_api.router,
         tenancy.router,
         policy.router,
         reads.router,
         sealed.router,
+        search.router,
         live.router,
         feeds.router,
         transcriptions.router,
+        grants.router,
+        break_glass.router,
+        signals.router,
         rotations.router,
+        erasures.router,
+        holds_api.router,
+        retention_api.router,
+        export_api.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
@@ -101,6 +135,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         supervisor = await stack.enter_async_context(Supervisor())
         _work(supervisor, stack, state, app.state.readiness)
         stack.push_async_callback(state.closings.drain, _DRAIN_SECONDS)
+        stack.push_async_callback(state.watch.drain)
         yield
 
 
@@ -119,17 +154,23 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     async with database.session() as session:
         await see_configured_token(session, settings)
     await signing.announce()
+    documents = Documents(settings)
+    stack.push_async_callback(documents.close)
+    keys = key_provider(settings)
     return AccessState(
         settings=settings,
         database=database,
         audit=audit,
         policies=policies,
-        keys=key_provider(settings),
+        keys=keys,
         store=store,
         signing=signing,
         issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
+        watch=Watch(database),
+        index_keys=IndexKeys(keys),
         live=Hub(),
         decoding=asyncio.Semaphore(settings.decoders),
     )
@@ -137,34 +178,45 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
 
 def _authenticator(state: AccessState) -> Authenticator:
     accounts, settings = TokensOnly(), state.settings
-    verifier = TokenVerifier(settings.issuer, settings.audience, state.signing.lookup, accounts.is_revoked)
-    return Authenticator(verifier, accounts)
+    own = TokenVerifier(settings.issuer, settings.audience, state.signing.lookup, accounts.is_revoked)
+    return Authenticator(AnyVerifier(own, settings.issuer, state.oidc), accounts)
 
 
 def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, readiness: Readiness) -> None:
     events = producer(state.settings)
     stack.push_async_callback(events.stop)
     relay = OutboxRelay(state.database, events, state.audit, state.audit.source)
-    # What feeds do follows on what the read model has taken in, in one transaction.
+    # What feeds and the index do follows on what the read model has taken in, in one transaction.
     listening = [
         *subscriptions(),
         *transcription_handlers.subscriptions(),
         *feed_handlers.subscriptions(),
+        *search_handlers.subscriptions(),
         *rotation_handlers.subscriptions(),
+        *lifecycle_handlers.subscriptions(),
     ]
     consumer = Consumer(state.settings, "otokura-access", state.database, listening)
     supervisor.start("audit-writer", state.audit.failed)
     supervisor.start("outbox", relay.run)
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
+    supervisor.start("leak-signals", state.watch.run)
     supervisor.start("rewrapping", rewrapper_of(state).run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
+    _keep_and_erase(supervisor, state)
     _publish_feeds(supervisor, stack, state)
+    _index(supervisor, state)
     readiness.add("database", state.database.ping)
     readiness.add("audit", state.audit.check)
     readiness.add("audit-topic", AuditTopic(state.settings).check)
     readiness.add("consumer", consumer.check)
     readiness.add("work", supervisor.check)
+
+
+def _keep_and_erase(supervisor: Supervisor, state: AccessState) -> None:
+    keeper = Keeper(state.database, state.headers, state.settings.retention_look_seconds)
+    supervisor.start("lifecycle", keeper.run)
+    supervisor.start("erasing", Eraser(state.database, None, AccessPart()).run)
 
 
 def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState) -> None:
@@ -177,6 +229,12 @@ def _publish_feeds(supervisor: Supervisor, stack: AsyncExitStack, state: AccessS
     for number in range(state.settings.feed_workers):
         worker = FeedWorker(state.database, disclosures, state.settings)
         supervisor.start(f"feed-worker-{number}", worker.run)
+
+
+def _index(supervisor: Supervisor, state: AccessState) -> None:
+    for number in range(state.settings.index_workers):
+        worker = IndexWorker(state.database, Indexer(state), state.settings)
+        supervisor.start(f"index-worker-{number}", worker.run)
 
 
 class AuditTopic:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from otokura.shared.errors import Conflict, Forbidden, OtokuraError, Unprocessable
+from otokura.shared.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    OtokuraError,
+    TooManyRequests,
+    Unauthenticated,
+    Unprocessable,
+)
 
 
 class WouldLockYouOut(Conflict):
@@ -40,10 +48,64 @@ class BootstrapRefused(Forbidden):
     code, title = "bootstrap-refused", "Bootstrap refused"
 
 
+class LoginRefused(Unauthenticated):
+    """Company, login, password or code is wrong, or the login is closed: told alike."""
+
+    code, title = "login-refused", "Login refused"
+
+
+class TooManyTries(TooManyRequests):
+    """Too many logins went wrong, by this name from this network, or from networks that nobody knows."""
+
+    code, title = "too-many-tries", "Too many tries"
+
+
+class SecondFactorNeeded(Forbidden):
+    """The company demands a second factor, and the person has none."""
+
+    code, title = "second-factor-needed", "Second factor needed"
+
+
+class SessionOver(Unauthenticated):
+    """The refresh token is no longer good, or was never."""
+
+    code, title = "session-over", "Session over"
+
+
+class InvitationOver(NotFound):
+    """There is no such invitation, or it has been accepted, withdrawn, or has expired: told alike."""
+
+    code, title = "invitation-over", "No such invitation"
+
+
 class RoleNotAssignable(Unprocessable):
     """These roles cannot be given, or not together."""
 
     code, title = "role-not-assignable", "Role not assignable"
+
+
+class ReaderPaused(Forbidden):
+    """Reading like this looks like a leak: an administrator has to look first."""
+
+    code, title = "reader-paused", "Reading is paused"
+
+
+class OwnApproval(Forbidden):
+    """Nobody approves what they ask for themselves."""
+
+    code, title = "own-approval", "Two people are needed"
+
+
+class OwnPause(Forbidden):
+    """Nobody lifts the pause of their own reading."""
+
+    code, title = "own-pause", "This is your own pause"
+
+
+class GrantOver(Forbidden):
+    """The grant has expired, was revoked, or was used as often as it may be."""
+
+    code, title = "grant-over", "The grant is over"
 
 
 class NotReady(Conflict):
@@ -56,6 +118,12 @@ class HeldByCustomer(Conflict):
     """The server has destroyed its key of this call: only the customer's own opens it."""
 
     code, title = "held-by-customer", "Only the customer's key opens this"
+
+
+class BeingErased(Conflict):
+    """The call's erasure has begun: nothing stops it."""
+
+    code, title = "being-erased", "Being erased"
 
 
 class NotAcceptable(OtokuraError):  # noqa: N818
@@ -86,3 +154,13 @@ class BrokerUnguarded(Conflict):
     """The message broker cannot keep one feed's readers from another's."""
 
     code, title = "broker-unguarded", "Broker without access lists"
+
+
+class IndexKeyLost(OtokuraError):  # noqa: N818
+    """A tenant's index key can never be unwrapped again: what was indexed with it is worth nothing."""
+
+    code, title = "index-key-lost", "Index key lost"
+
+    def __init__(self, key_id: UUID) -> None:
+        super().__init__("The key of the index is lost: the index is being made anew.")
+        self.key_id = key_id

@@ -10,7 +10,8 @@ from fastapi import Depends
 
 from otokura.access.identity import repository
 from otokura.access.identity.subject import Reader, reader_from
-from otokura.access.policy.denial import Denial, denied
+from otokura.access.policy.denial import Denial, denied, paused
+from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState, State
 from otokura.shared.address import ClientAddress, ResolvedAddress
 from otokura.shared.audit import Action, AuditDraft
@@ -67,6 +68,19 @@ async def record_denial(
     if question is not None:
         detail |= {"question": question.described(), "policy_version": state.policies.version}
     await state.audit.write(entry(Action.READ_DENIED, reader, detail, call_id))
+    if not reader.paused:
+        state.watch.add(Observation.of(reader, denied=True))
+
+
+_NOT_WHILE_PAUSED = {
+    PolicyAction.SEARCH,
+    PolicyAction.EXPORT,
+    PolicyAction.ERASE,
+    PolicyAction.ASK_BREAK_GLASS,
+    PolicyAction.APPROVE_BREAK_GLASS,
+}
+"""A pause stops whatever is done to calls, not configuring: a company's one administrator must not be locked
+out by it. What is asked of one call, or of the text of many, is refused where that is decided."""
 
 
 def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
@@ -80,6 +94,8 @@ def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
         resource = _resource(action, reader)
         if resource is None:
             denial, question = denied(("no-tenant",)), None
+        elif reader.paused and action in _NOT_WHILE_PAUSED:
+            denial, question = paused(), None
         else:
             asked = reader.circumstances()
             decision = state.policies.decide(reader.facts, action, resource, asked)
@@ -108,10 +124,38 @@ def tenant_of(reader: Reader) -> UUID:
     return reader.facts.tenant_id
 
 
+async def concerned(state: State, token: Authenticated, place: ClientAddress) -> Reader:
+    """A dependency: a reader of a tenant, who may see what concerns themselves.
+
+    Raises:
+        Forbidden: they belong to no tenant.
+    """
+    reader = await identify(state, token, place)
+    if reader.facts.tenant_id is None:
+        denial = denied(("no-tenant",))
+        await record_denial(state, reader, denial, PolicyAction.MANAGE_GRANTS)
+        raise denial.error
+    return reader
+
+
+def manages_grants(state: AccessState, reader: Reader) -> bool:
+    """Whether they see and take back what others of their tenant were given, too."""
+    tenant = TenantFacts(tenant_of(reader))
+    asked = reader.circumstances()
+    return state.policies.decide(reader.facts, PolicyAction.MANAGE_GRANTS, tenant, asked).allowed
+
+
+Concerned = Annotated[Reader, Depends(concerned)]
 Searcher = Annotated[Reader, Depends(permitted(PolicyAction.SEARCH))]
+GlassAsker = Annotated[Reader, Depends(permitted(PolicyAction.ASK_BREAK_GLASS))]
+GlassApprover = Annotated[Reader, Depends(permitted(PolicyAction.APPROVE_BREAK_GLASS))]
+SignalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_SIGNALS))]
 Configurator = Annotated[Reader, Depends(permitted(PolicyAction.CONFIGURE))]
 FeedManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_FEEDS))]
 KeyRotator = Annotated[Reader, Depends(permitted(PolicyAction.ROTATE_KEYS))]
 PrincipalManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_PRINCIPALS))]
 TenantManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_TENANTS))]
+Eraser = Annotated[Reader, Depends(permitted(PolicyAction.ERASE))]
+Exporter = Annotated[Reader, Depends(permitted(PolicyAction.EXPORT))]
+RetentionManager = Annotated[Reader, Depends(permitted(PolicyAction.MANAGE_RETENTION))]
 TranscriptionManager = Annotated[Reader, Depends(permitted(PolicyAction.TRANSCRIBE_AGAIN))]

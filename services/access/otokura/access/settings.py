@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
+from otokura.access.oidc.settings import OidcSettings
 from otokura.shared.key_settings import KeyProviderSettings
 
 
-class Settings(KeyProviderSettings):
+class Settings(OidcSettings, KeyProviderSettings):
     """The settings of access."""
 
     service: ClassVar[str] = "access"
@@ -20,6 +21,13 @@ class Settings(KeyProviderSettings):
     token_signing_key_file: Path
     """Signs access tokens: Ed25519, PKCS8 PEM."""
     token_lifetime_seconds: int = Field(default=900, ge=60, le=86_400)
+
+    invitation_lifetime_seconds: int = Field(default=3 * 86_400, ge=60, le=30 * 86_400)
+    """How long a person has to accept an invitation."""
+    session_lifetime_seconds: int = Field(default=12 * 3600, ge=300, le=30 * 86_400)
+    """After how long a person logs in again, whatever they do (NIST SP 800-63B-4 §2.2.3)."""
+    session_idle_seconds: int = Field(default=3600, ge=60)
+    """After how long without a refresh a session ends; longer than a token lives."""
 
     bootstrap_token: SecretStr | None = None
     """Makes the first operator, once. Remove it afterwards."""
@@ -37,6 +45,17 @@ class Settings(KeyProviderSettings):
     """After how long a job of a process that died is taken by another."""
     feed_poll_seconds: float = Field(default=0.5, gt=0)
     """How often it looks for such jobs when there are none."""
+
+    index_workers: int = Field(default=1, ge=1, le=32)
+    """Transcripts that this process indexes at once."""
+    index_lease_seconds: float = Field(default=90.0, gt=1)
+    """After how long the indexing of a call, by a process that died, is taken by another."""
+    index_poll_seconds: float = Field(default=0.5, gt=0)
+    """How often it looks for transcripts to index when there are none."""
+    retention_look_seconds: float = Field(default=60.0, gt=0)
+    """How often is looked for what is kept no longer, and for erasures that have become final."""
+    customer_calls_opened: int = Field(default=50_000, ge=1)
+    """The most calls of which the numbers are opened to find those of one customer."""
 
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""

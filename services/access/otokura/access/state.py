@@ -10,8 +10,12 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.logins.hashing import Hashing
+from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
+from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
+from otokura.access.signals.watch import Watch
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.keys import KeyProvider
@@ -20,6 +24,9 @@ from otokura.shared.objects import ObjectStore
 from otokura.shared.policy.engine import PolicyEngine
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer
+
+_OPENING = 16
+"""Half of what the store's client does at once: searches leave room for reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,16 @@ class AccessState:
     store: ObjectStore
     signing: SigningKeys
     issuer: TokenIssuer
+    oidc: OidcVerifier
     closings: Closings
     headers: HeaderCache
+    watch: Watch
+    index_keys: IndexKeys
     live: Hub = field(default_factory=Hub)
+    hashing: Hashing = field(default_factory=Hashing)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_OPENING))
+    """For transcripts that searches open."""
 
 
 async def access_state(connection: HTTPConnection) -> AccessState:

@@ -83,7 +83,7 @@ async def list_entries(
         "to": wanted.until,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    await _record(request, state, auditor, {"filter": given, "shown": len(items)})
+    await record(request, state, auditor, {"filter": given, "shown": len(items)})
     after = EntryCursor(shard=items[-1].shard, index=items[-1].index) if len(found) > limit else None
     return Page(items=items, next_cursor=None if after is None else after.encode())
 
@@ -99,7 +99,7 @@ async def list_entries(
 async def prove_entry(request: Request, entry_id: UUID, auditor: Auditor, state: Current) -> Any:
     """The proof that an entry is in the log: a receipt, or with `Accept: text/plain` a tlog-proof."""
     receipt = await service.receipt(state, auditor.tenant_id, entry_id)
-    await _record(request, state, auditor, {"entry_id": entry_id})
+    await record(request, state, auditor, {"entry_id": entry_id})
     if "text/plain" in request.headers.get("accept", ""):
         return Response(receipt.proof, media_type="text/plain; charset=utf-8")
     return receipt
@@ -117,7 +117,7 @@ async def prove_consistency(
     return await service.consistency(state, shard or datetime.now(UTC).year, old, new)
 
 
-async def _record(request: Request, state: State, auditor: Principal, detail: dict[str, Any]) -> None:
+async def record(request: Request, state: State, auditor: Principal, detail: dict[str, Any]) -> None:
     """Whoever reads the log leaves a line in it, acknowledged before the answer."""
     address = client_address(request).address
     draft = AuditDraft(

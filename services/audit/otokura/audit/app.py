@@ -7,9 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from otokura.audit import api, public
+from otokura.audit import api, certificates, public
+from otokura.audit.erasing import AuditPart
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.notes import Signer
 from otokura.audit.progress import Progress
@@ -19,11 +21,13 @@ from otokura.audit.shelf import Shelf
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.state import State
 from otokura.audit.watch import Watch
+from otokura.shared import erasing
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory import Directory, handlers
+from otokura.shared.erasing import Eraser
 from otokura.shared.health import Readiness
 from otokura.shared.http import create_api
 from otokura.shared.kafka import producer
@@ -31,12 +35,13 @@ from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
 
 GROUP = "otokura-audit"
-"""Of the directory's consumer; the log's has a group of its own, `handlers.GROUP`."""
+"""Of the consumer of tenants and erasures; the log's has a group of its own, `handlers.GROUP`."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
-    return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=[api.router, public.router])
+    routers = [api.router, certificates.router, public.router]
+    return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=routers)
 
 
 @asynccontextmanager
@@ -49,7 +54,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(entries.stop)
         stack.push_async_callback(events.stop)
         key = read_signing_key(settings.audit_signing_key_file)
-        state = _open(stack, settings, AuditWriter(entries, settings.service, key))
+        state = _open(stack, settings, AuditWriter(entries, settings.service, key), key)
         await state.writer.start()
         stack.push_async_callback(state.writer.stop)
         app.state.audit = state
@@ -64,13 +69,13 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter) -> State:
+def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter, key: Ed25519PrivateKey) -> State:
     database = Database(settings.database_url, application_name="otokura-audit")
     stack.push_async_callback(database.close)
     store = ObjectStore.from_settings(settings)
     stack.push_async_callback(store.close)
     shelf = Shelf(store, settings.log_bucket, timedelta(days=settings.lock_days))
-    return State(settings, database, Directory(database), shelf, signer_of(settings), writer)
+    return State(settings, database, Directory(database), shelf, signer_of(settings), writer, key)
 
 
 def signer_of(settings: Settings) -> Callable[[int], Signer]:
@@ -98,7 +103,10 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     )
     supervisor.start("audit-writer", state.writer.failed)
     supervisor.start("outbox", relay.run)
-    supervisor.start("tenants", Consumer(settings, GROUP, database, handlers()).run)
+    part = AuditPart()
+    told = [*handlers(), *erasing.subscriptions(part)]
+    supervisor.start("tenants", Consumer(settings, GROUP, database, told).run)
+    supervisor.start("erasing", Eraser(database, None, part).run)
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otokura.shared.errors import NotFound, Unavailable
+from otokura.shared.errors import Conflict, NotFound, Unavailable
 
 
 class NoSuchShard(NotFound):
@@ -21,6 +21,12 @@ class NoSuchEntry(NotFound):
     """The tenant's log has no such entry."""
 
     title = "No such entry"
+
+
+class NotErased(Conflict):
+    """Not every service has confirmed the erasure (yet): there is nothing to certify."""
+
+    code, title = "not-erased", "Not erased"
 
 
 class NotPublishedYet(Unavailable):

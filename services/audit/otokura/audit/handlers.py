@@ -16,6 +16,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from otokura.audit import repository, sequencer
+from otokura.audit.alerting import alert_of
 from otokura.audit.batches import Batch, Message, Rejected, read_batch
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.progress import Progress
@@ -184,7 +185,15 @@ class LogConsumer:
                 await repository.note_sources(session, batch.news, now)
             if not batch.prepared:
                 return 0
-            return await sequencer.append(session, now.year, batch.prepared)
+            fresh = await sequencer.append(session, now.year, batch.prepared)
+            for item in batch.prepared:
+                told = alert_of(item.event, now)
+                if told is None:
+                    continue
+                if await repository.raise_alert(session, told, str(item.event.entry_id)):
+                    ALERTS.labels(told.kind).inc()
+                    log.warning("audit alert", kind=told.kind, source=told.source, **told.detail)
+            return fresh
 
 
 def _alert(rejected: Rejected, now: datetime) -> tuple[AuditAlerted, str]:

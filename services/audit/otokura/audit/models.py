@@ -61,6 +61,8 @@ class Entry(Table, table=True):
     salt: bytes | None = Field(sa_type=LargeBinary)
     recorded: bytes | None = Field(sa_type=LargeBinary)
     """The entry with its signature, canonical JSON: private. It and the salt may go, the leaf may not."""
+    erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When they went, with the call that the entry is about."""
 
 
 class TileNode(Table, table=True):

@@ -177,3 +177,15 @@ async def raise_alert(session: AsyncSession, alert: AuditAlerted, key: str) -> b
         return False
     await publish(session, alert)
     return True
+
+
+async def entries_of_call(
+    session: AsyncSession, tenant_id: UUID, call_id: UUID, actions: Collection[str]
+) -> Sequence[Entry]:
+    """A tenant's entries about a call that say one of these things, oldest first."""
+    statement = (
+        select(Entry)
+        .where(Entry.tenant_id == tenant_id, Entry.call_id == call_id, col(Entry.action).in_(actions))
+        .order_by(col(Entry.shard), col(Entry.index))
+    )
+    return (await session.exec(statement)).all()

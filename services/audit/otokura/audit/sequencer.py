@@ -6,7 +6,8 @@ by compare-and-set. What it commits is never changed again; tiles and checkpoint
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.audit.erasing import erased_before, goes_with
 from otokura.audit.leaves import Prepared
 from otokura.audit.merkle import HASH_BYTES, TILE_HEIGHT, Frontier, leaf_hash
 from otokura.audit.models import Entry, Shard, TileNode
@@ -57,7 +59,8 @@ async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared])
             level = node.height // TILE_HEIGHT
             nodes.append({"shard": shard.shard, "level": level, "index": node.index, "hash": hash_})
     connection = await session.connection()
-    rows = [_row(shard.shard, first + offset, item) for offset, item in enumerate(fresh)]
+    gone = await erased_before(session, {item.event.call_id for item in fresh if item.event.call_id})
+    rows = [_row(shard.shard, first + offset, item, gone) for offset, item in enumerate(fresh)]
     await connection.execute(insert(Entry), rows)
     if nodes:
         await connection.execute(insert(TileNode), nodes)
@@ -94,8 +97,11 @@ async def _unknown(session: AsyncSession, prepared: Sequence[Prepared]) -> list[
     return list(unique.values())
 
 
-def _row(shard: int, index: int, item: Prepared) -> dict[str, Any]:
+def _row(shard: int, index: int, item: Prepared, gone: Mapping[UUID, datetime]) -> dict[str, Any]:
+    """The row of an entry; of a call that is erased already it holds no more than its leaf says."""
     event = item.event
+    erased_at = gone.get(event.call_id) if event.call_id else None
+    bare = goes_with(erased_at, event.action, event.time)
     return {
         "shard": shard,
         "index": index,
@@ -105,9 +111,10 @@ def _row(shard: int, index: int, item: Prepared) -> dict[str, Any]:
         "time": event.time,
         "tenant_id": event.tenant_id,
         "action": event.action,
-        "reader": event.reader,
+        "reader": None if bare else event.reader,
         "call_id": event.call_id,
         "leaf": item.leaf,
-        "salt": item.salt,
-        "recorded": item.recorded,
+        "salt": None if bare else item.salt,
+        "recorded": None if bare else item.recorded,
+        "erased_at": erased_at if bare else None,
     }

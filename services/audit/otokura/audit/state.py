@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import HTTPConnection
 
 from otokura.audit.notes import Signer
@@ -26,6 +27,8 @@ class State:
     signer: Callable[[int], Signer]
     """The signer of the shard of a year."""
     writer: AuditWriter
+    certificate_key: Ed25519PrivateKey
+    """Signs certificates: the service's own key, whose public half verifiers have among the source keys."""
 
 
 def current(connection: HTTPConnection) -> State:

@@ -31,6 +31,7 @@ class EntryView(BaseModel):
     detail: dict[str, Any] | None
     salt: str | None = Field(description="Base64 of 16 bytes.")
     commitment: str = Field(description="SHA-256(salt ‖ canonical JSON of the whole entry), hexadecimal.")
+    erased_at: datetime | None = Field(description="When detail, salt and reader went with the call.")
 
 
 class Receipt(BaseModel):
@@ -85,6 +86,7 @@ def view(entry: Entry) -> EntryView:
         detail=None if recorded is None else recorded["detail"],
         salt=encoded_salt(entry),
         commitment=leaf["commitment"],
+        erased_at=entry.erased_at,
     )
 
 

@@ -18,6 +18,7 @@ from otokura.ingest.connections.sockets_api import router as sockets
 from otokura.ingest.deliveries import Deliveries
 from otokura.ingest.dialects.audiosocket import AudioSocketServer
 from otokura.ingest.dialects.every import ROUTERS
+from otokura.ingest.erasing import IngestPart
 from otokura.ingest.handlers import GROUP, subscriptions
 from otokura.ingest.limits import Limits
 from otokura.ingest.listening import listen
@@ -42,6 +43,7 @@ from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory import Directory
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.health import Readiness
@@ -55,7 +57,7 @@ from otokura.shared.rewrapping import Rewrapper
 
 log = get_logger(__name__)
 
-TOPICS = (Topic.CALLS, Topic.LIVE, Topic.RECORDINGS, Topic.KEYS, Topic.AUDIT)
+TOPICS = (Topic.CALLS, Topic.LIVE, Topic.RECORDINGS, Topic.KEYS, Topic.ERASURES, Topic.AUDIT)
 RETRY_SECONDS = 1.0
 DRAIN_SECONDS = 3.0
 """How long the last entries of disclosures are waited for when the process ends."""
@@ -173,7 +175,8 @@ def _check(readiness: Readiness, state: State, supervisor: Supervisor) -> None:
 
 
 def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Producer) -> None:
-    consumer = Consumer(state.settings, GROUP, state.database, subscriptions())
+    part = IngestPart(state.settings.recordings_bucket)
+    consumer = Consumer(state.settings, GROUP, state.database, subscriptions(part))
     relay = OutboxRelay(state.database, events, writer, writer.source)
     supervisor.start("audit-writer", writer.failed)
     supervisor.start("outbox", relay.run)
@@ -187,6 +190,7 @@ def _work(supervisor: Supervisor, state: State, writer: AuditWriter, events: Pro
     supervisor.start("idle", lambda: sweep_idle(state))
     supervisor.start("cleaning", lambda: clean_settled(state))
     supervisor.start("rewrapping", state.rewrapper.run)
+    supervisor.start("erasing", Eraser(state.database, state.store, part).run)
     supervisor.start("webhooks", lambda: deliver(state))
     supervisor.start("webhooks-upkeep", lambda: keep_house(state))
     for number in range(state.settings.sealers):

@@ -21,8 +21,6 @@ from otokura.shared.events import TranscriptCompleted, TranscriptFailed
 from otokura.shared.outbox import publish_audit
 
 T = TypeVar("T")
-NO_KEK = ""
-"""In the place of a key-encryption key: there is nothing that one wrapped."""
 
 
 async def with_copy(directory: Directory, key: CallKey, outcome: T) -> T:
@@ -42,14 +40,17 @@ def subscriptions() -> list[Subscription]:
 async def transcribed(
     session: AsyncSession, event: TranscriptCompleted | TranscriptFailed, _context: EventContext
 ) -> None:
-    """Destroys the key of a call whose customer holds it."""
+    """Destroys the key of a call whose customer holds it.
+
+    By which key-encryption key it was wrapped stays known: with that its copies on topics and in backups end.
+    """
     held = (
         col(Call.id) == event.call_id,
         col(Call.tenant_id) == event.tenant_id,
         col(Call.customer_key).is_not(None),
-        col(Call.kek_id) != NO_KEK,
+        col(Call.wrapped_dek) != b"",
     )
-    forgotten = update(Call).where(*held).values(kek_id=NO_KEK, wrapped_dek=b"").returning(col(Call.id))
+    forgotten = update(Call).where(*held).values(wrapped_dek=b"").returning(col(Call.id))
     if (await session.exec(forgotten)).one_or_none() is not None:
         await publish_audit(
             session,

@@ -90,7 +90,7 @@ class Call(Table, table=True):
     """Grows with each wrapping of the key: the version of its event."""
     customer_key: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     """The same key for the tenant's own, from the sealing on: `otokura.shared.customer_keys.CustomerCopy`.
-    When the call is transcribed `kek_id` and `wrapped_dek` are emptied."""
+    When the call is transcribed `wrapped_dek` is emptied."""
 
     state: str = CallState.LIVE
     version: int = Field(default=1, sa_type=BigInteger)

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from otokura.ingest.assembly import Assembly
 from otokura.ingest.call_keys import CallKey
 from otokura.ingest.customer_keys import with_copy
+from otokura.ingest.errors import CallNotFound
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState, Origin, Piece
 from otokura.ingest.objects import discard, recording_name
@@ -72,7 +73,7 @@ class Sealer:
         try:
             outcome, lost = await self._outcome(call, claim, timeline)
             await settle(self._state, claim, CallState.SEALING, outcome, lost)
-        except Conflict as superseded:
+        except (Conflict, CallNotFound) as superseded:
             log.warning("sealing.superseded", call_id=str(call.id), reason=superseded.code)
             await discard(self._state.store, self._bucket, self._name(call, claim))
         except Unavailable as away:

@@ -13,6 +13,7 @@ from otokura.shared.background import Supervisor
 from otokura.shared.consumer import Consumer
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory import Directory
+from otokura.shared.erasing import Eraser
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic
 from otokura.shared.http import create_api
@@ -27,6 +28,7 @@ from otokura.transcribe.again import repository as again
 from otokura.transcribe.again.service import tell_progress
 from otokura.transcribe.choice import choose
 from otokura.transcribe.engine_process import EngineProcess
+from otokura.transcribe.erasing import TranscribePart
 from otokura.transcribe.handlers import GROUP, subscriptions
 from otokura.transcribe.insight.service import Insight
 from otokura.transcribe.live.running import run_live
@@ -37,7 +39,7 @@ from otokura.transcribe.wrapped_keys import TENANTS, WRAPPED_KEYS
 
 log = get_logger(__name__)
 
-TOPICS = (Topic.TRANSCRIPTS, Topic.AUDIT)
+TOPICS = (Topic.TRANSCRIPTS, Topic.ERASURES, Topic.AUDIT)
 RETRY_SECONDS = 1.0
 COUNT_SECONDS = 5.0
 
@@ -77,7 +79,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.readiness.add("work", supervisor.check)
         supervisor.start("audit-writer", writer.failed)
         supervisor.start("outbox", OutboxRelay(database, events, writer, writer.source).run)
-        supervisor.start("consumer", lambda: _consume(settings, database))
+        part = TranscribePart(settings.transcripts_bucket)
+        supervisor.start("consumer", lambda: _consume(settings, database, part))
+        supervisor.start("erasing", Eraser(database, store, part).run)
         supervisor.start("house", lambda: _keep_house(database, worker))
         supervisor.start("worker", worker.run)
         rewrapper = Rewrapper(database, keys, "transcribe", WRAPPED_KEYS, TENANTS, settings.rewrap_settle)
@@ -106,7 +110,7 @@ def _worker(
     return Worker(database, transcriber, settings)
 
 
-async def _consume(settings: Settings, database: Database) -> None:
+async def _consume(settings: Settings, database: Database, part: TranscribePart) -> None:
     while True:
         try:
             await ensure_topics(settings, TOPICS)
@@ -114,7 +118,7 @@ async def _consume(settings: Settings, database: Database) -> None:
         except Unavailable as error:
             log.warning("kafka is away", error=error)
             await asyncio.sleep(RETRY_SECONDS)
-    await Consumer(settings, GROUP, database, subscriptions()).run()
+    await Consumer(settings, GROUP, database, subscriptions(part)).run()
 
 
 async def _keep_house(database: Database, worker: Worker) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pydantic import ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.shared import directory, wrapped_keys
+from otokura.shared import directory, erasing, wrapped_keys
 from otokura.shared.consumer import EventContext, Subscription
 from otokura.shared.errors import Poison
-from otokura.shared.events import KeyWrapped, RecordingSealed
+from otokura.shared.events import ErasedKind, KeyWrapped, RecordingSealed
 from otokura.shared.manifest import Manifest
+from otokura.shared.tombstones import unless_erased
 from otokura.transcribe import repository
 from otokura.transcribe.again import handlers as again
+from otokura.transcribe.erasing import TranscribePart
 from otokura.transcribe.handing_over import is_handed_over
 
 GROUP = "otokura-transcribe"
 
 
-def subscriptions() -> list[Subscription]:
+def subscriptions(part: TranscribePart) -> list[Subscription]:
     """All that the consumer needs."""
     return [
         Subscription(RecordingSealed, recording_sealed),
@@ -25,9 +27,11 @@ def subscriptions() -> list[Subscription]:
         *again.subscriptions(),
         *directory.handlers(),
         *wrapped_keys.subscriptions(),
+        *erasing.subscriptions(part),
     ]
 
 
+@unless_erased(*ErasedKind)
 async def recording_sealed(session: AsyncSession, event: RecordingSealed, _context: EventContext) -> None:
     """Queues the recording.
 
@@ -47,6 +51,7 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
     await repository.add_job(session, manifest, customer_holds_key=held)
 
 
+@unless_erased(*ErasedKind)
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """Keeps the call's wrapped key. The job may be there already, or come later."""
     if await wrapped_keys.is_retired(session, event.kek_id):

@@ -91,4 +91,9 @@ def choose_language(heard: list[dict[str, float]]) -> str | None:
 
 def object_name(tenant_id: object, call_id: object, version: int) -> str:
     """Where an attempt's transcript lies. No attempt overwrites another's."""
-    return f"transcripts/{tenant_id}/{call_id}/{version}"
+    return f"{transcripts_prefix(tenant_id, call_id)}{version}"
+
+
+def transcripts_prefix(tenant_id: object, call_id: object) -> str:
+    """Under it lie the transcripts of a call, and nothing else."""
+    return f"transcripts/{tenant_id}/{call_id}/"

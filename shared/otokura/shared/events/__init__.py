@@ -26,7 +26,13 @@ from otokura.shared.events.calls import (
     Notice,
     RecordingSealed,
 )
-from otokura.shared.events.erasures import CallErased
+from otokura.shared.events.erasures import (
+    CallErased,
+    ErasedKind,
+    ErasureApplied,
+    ErasureRequested,
+    KekDestroyed,
+)
 from otokura.shared.events.keys import KeyHolder, KeysRewrapped, KeysRotated
 from otokura.shared.events.live import LiveChunk, TranscriptPartial
 from otokura.shared.events.tenants import (
@@ -59,8 +65,12 @@ __all__ = [
     "ChannelRole",
     "ClientUpdated",
     "Direction",
+    "ErasedKind",
+    "ErasureApplied",
+    "ErasureRequested",
     "EventData",
     "IssuerUpdated",
+    "KekDestroyed",
     "KeyHolder",
     "KeyWrapped",
     "KeysRewrapped",

@@ -12,6 +12,7 @@ from otokura.shared.clients import ClientKey, ClientLimits, Sha256Hex
 from otokura.shared.customer_keys import CustomerKey
 from otokura.shared.events.base import EventData, Role, Topic
 from otokura.shared.insight.settings import InsightRules
+from otokura.shared.leak_rules import LeakRules
 from otokura.shared.publication import Company, Contact, Text
 from otokura.shared.redactions import RedactionPolicy
 
@@ -49,6 +50,8 @@ class TenantSettings(BaseModel):
     vocabulary: list[str] = Field(default_factory=list, max_length=200)
     live_transcripts: bool = False
     """Calls can be read while they last: their audio is also sent on, encrypted, to be heard at once."""
+    require_second_factor: bool = True
+    """People log in to Otokura itself with a code of their authenticator app, beside the password."""
     audiohook_transcripts: str | None = Field(default=None, pattern=PURPOSE_NAME)
     """The purpose for which live text goes back to Genesys over AudioHook, of calls whose caller was told of
     it; None: it does not. Needs `live_transcripts`."""
@@ -59,6 +62,10 @@ class TenantSettings(BaseModel):
     they are transcribed."""
     insight_rules: InsightRules = InsightRules()
     """What changes in the rules by which words of a call become findings."""
+    break_glass_minutes: int = Field(default=60, ge=1, le=480)
+    """For how long broken glass opens calls at most."""
+    leak_rules: LeakRules = LeakRules()
+    """What changes in the rules by which reading is taken for a leak."""
 
 
 class TenantUpdated(EventData):
@@ -123,7 +130,10 @@ class IssuerUpdated(EventData):
 
 
 class TokenRevoked(EventData):
-    """A token (by `jti`), or every token of a subject issued before `at`, is no longer good."""
+    """A token (by `jti`), or every token of a subject issued before `at`, is no longer good.
+
+    The id of a session as `jti` means all tokens of the session: their ids begin with it and a dot.
+    """
 
     TOPIC = Topic.TENANTS
     TYPE = "otokura.token.revoked.v1"

@@ -22,6 +22,7 @@ from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     FeedFacts,
+    GrantFacts,
     PolicyAction,
     Resource,
     Subject,
@@ -33,6 +34,7 @@ from otokura.shared.policy.questions import Question
 POLICY_DIR = Path(__file__).parent / "files"
 SCHEMA_FILE = "schema.cedarschema"
 _REMEMBERED_DECISIONS = 8192
+_REMEMBERED_ENTITIES = 1024
 
 
 class PolicyInvalid(OtokuraError):  # noqa: N818 - named like its siblings, after what is wrong
@@ -76,6 +78,10 @@ class PolicyEngine:
         self.names = _named(policies)
         self.warnings = list(_warnings(policies))
         self.version = hashlib.sha256(f"{schema_text}\0{text}".encode()).hexdigest()
+        # The schema's own entities, which are its actions: from here on each is in its groups.
+        self._actions = cedarpy.Entities.from_json_str("[]", self._schema)
+        self._with_subject = lru_cache(maxsize=_REMEMBERED_ENTITIES)(self._parse_subject)
+        self._with_both = lru_cache(maxsize=_REMEMBERED_ENTITIES)(self._parse_both)
         self.decide = lru_cache(maxsize=_REMEMBERED_DECISIONS)(self._decide)
 
     def judge(self, question: Question) -> Decision:
@@ -85,23 +91,32 @@ class PolicyEngine:
     def _decide(
         self, subject: Subject, action: PolicyAction, resource: Resource, circumstances: Circumstances
     ) -> Decision:
-        uid, entities = _entities(subject, resource)
-        # The schema must go along: without it an action is in no group, and `action in …` never matches.
         result = cedarpy.is_authorized(
             {
                 "principal": _subject_uid(subject),
                 "action": _uid("Action", action.value),
-                "resource": uid,
+                "resource": _resource_uid(resource),
                 "context": _context(action, circumstances),
             },
             self._policies,
-            entities,
+            self._with_both(subject, resource),
             self._schema,
         )
         # A policy that fails to evaluate is skipped by Cedar, also one that forbids: that is a denial here.
         allowed = result.decision is cedarpy.Decision.Allow and not result.diagnostics.errors
         names = cast("dict[str, str]", result.diagnostics.id_annotations_by_reason)
         return Decision(allowed, tuple(sorted(names.values())))
+
+    # Parsing entities takes as long as deciding, and a reader asks several things about many calls. They are
+    # made of typed facts, and not validated again: what a policy cannot evaluate is an error, so a denial.
+    def _parse_subject(self, subject: Subject) -> cedarpy.Entities:
+        return self._actions.with_added_json_str(json.dumps([_subject_entity(subject)]))
+
+    def _parse_both(self, subject: Subject, resource: Resource) -> cedarpy.Entities:
+        entities = self._with_subject(subject)
+        if not isinstance(resource, CallFacts):
+            return entities
+        return entities.with_added_json_str(json.dumps([_call_entity(resource)]))
 
 
 def _read(directory: Path) -> dict[str, str]:
@@ -166,24 +181,24 @@ def _subject_entity(subject: Subject) -> dict[str, Any]:
     return _entity(uid, attrs, [_uid("Role", role) for role in sorted(subject.roles)])
 
 
-def _entities(subject: Subject, resource: Resource) -> tuple[dict[str, str], str]:
-    """The resource's uid, and the subject and the resource as Cedar's JSON."""
-    entities = [_subject_entity(subject)]
+def _resource_uid(resource: Resource) -> dict[str, str]:
     match resource:
         case CallFacts():
-            uid = _uid("Call", str(resource.id))
-            about = {
-                "tenant": _reference("Tenant", str(resource.tenant_id)),
-                "agent_id": resource.agent_id,
-                "team": resource.team,
-                "purposes": sorted(resource.purposes),
-            }
-            entities.append(_entity(uid, about, []))
+            return _uid("Call", str(resource.id))
         case TenantFacts():
-            uid = _uid("Tenant", str(resource.id))
+            return _uid("Tenant", str(resource.id))
         case SystemFacts():
-            uid = _uid("System", "otokura")
-    return uid, json.dumps(entities)
+            return _uid("System", "otokura")
+
+
+def _call_entity(call: CallFacts) -> dict[str, Any]:
+    about = {
+        "tenant": _reference("Tenant", str(call.tenant_id)),
+        "agent_id": call.agent_id,
+        "team": call.team,
+        "purposes": sorted(call.purposes),
+    }
+    return _entity(_resource_uid(call), about, [])
 
 
 def _context(action: PolicyAction, circumstances: Circumstances) -> dict[str, Any]:
@@ -192,8 +207,22 @@ def _context(action: PolicyAction, circumstances: Circumstances) -> dict[str, An
     context: dict[str, Any] = {"zones": list(circumstances.zones)}
     if circumstances.address is not None:
         context["address"] = {"__extn": {"fn": "ip", "arg": str(circumstances.address)}}
+    if circumstances.break_glass:
+        context["break_glass"] = True
     if action in READINGS:
         context["purpose"] = circumstances.purpose or ""
         if circumstances.reason:
             context["reason"] = circumstances.reason
+        if circumstances.grant is not None:
+            context["grant"] = _grant(circumstances.grant)
     return context
+
+
+def _grant(grant: GrantFacts) -> dict[str, Any]:
+    return {
+        "reader": _reference("Reader", str(grant.reader)),
+        "call": _reference("Call", str(grant.call)),
+        "what": sorted(grant.what),
+        "purpose": grant.purpose,
+        "zones": sorted(grant.zones),
+    }

@@ -18,6 +18,7 @@ from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     FeedFacts,
+    GrantFacts,
     PolicyAction,
     ReaderFacts,
     Resource,
@@ -42,6 +43,8 @@ class Question(BaseModel):
     purpose: str | None = None
     reason: str | None = None
     live: bool = False
+    grant: GrantFacts | None = None
+    break_glass: bool = False
 
     @model_validator(mode="after")
     def _somebody_asks_for_something(self) -> Self:
@@ -65,6 +68,8 @@ class Question(BaseModel):
             purpose=asked.purpose,
             reason=asked.reason,
             live=asked.live,
+            grant=asked.grant,
+            break_glass=asked.break_glass,
         )
 
     @property
@@ -85,7 +90,9 @@ class Question(BaseModel):
     @property
     def circumstances(self) -> Circumstances:
         """From where, and what for."""
-        return Circumstances(self.address, self.zones, self.purpose, self.reason, self.live)
+        return Circumstances(
+            self.address, self.zones, self.purpose, self.reason, self.live, self.grant, self.break_glass
+        )
 
     def described(self) -> dict[str, Any]:
         """As JSON, without what is empty, and sets in order: an entry is signed."""

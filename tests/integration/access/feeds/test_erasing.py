@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from access_calls import Call
+from erasures import requested
 from feed_workshop import Workshop
-from otokura.shared.events import CallErased
+from otokura.shared.events import ErasureRequested
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 ERASED = "otokura.call.erased.v1"
 
 
-def erased(call: Call) -> CallErased:
-    return CallErased(
-        call_id=call.id, tenant_id=call.manifest.tenant_id, version=1, erased_at=datetime.now(UTC)
-    )
+def erased(call: Call) -> ErasureRequested:
+    return requested(call.id, call.manifest.tenant_id)
 
 
 @pytest.mark.guarantee("T65")

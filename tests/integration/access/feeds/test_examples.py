@@ -10,9 +10,9 @@ import pytest
 
 import servers
 from access_feeds import CARD, SHOWN
+from erasures import requested
 from feed_workshop import Workshop
 from otokura.access.feeds.models import FeedRecord
-from otokura.shared.events import CallErased
 from otokura.shared.feeds import topic_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
@@ -45,8 +45,7 @@ async def told(shop: Workshop) -> tuple[FeedRecord, str, str]:
     await shop.work()
     again = "UPDATE feed_jobs SET state = 'queued', finished_at = NULL WHERE call_id = :id"
     await shop.query(again, id=first.id)
-    erased = CallErased(call_id=second.id, tenant_id=feed.tenant_id, version=1, erased_at=await shop.now())
-    await shop.apply(erased)
+    await shop.apply(requested(second.id, feed.tenant_id))
     assert await shop.work() == 2
     return feed, str(first.id), str(second.id)
 

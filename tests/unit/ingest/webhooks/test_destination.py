@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otokura.ingest.webhooks.destination import AddressPolicy, parse_url
+from otokura.ingest.webhooks.destination import parse_url
 from otokura.ingest.webhooks.errors import WebhookUrlRefused
+from otokura.shared.destinations import AddressPolicy
 
 PUBLIC = AddressPolicy()
 NOT_PUBLIC = {

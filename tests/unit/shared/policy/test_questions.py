@@ -18,6 +18,7 @@ from otokura.shared.policy.facts import (
     CallFacts,
     Circumstances,
     FeedFacts,
+    GrantFacts,
     PolicyAction,
     ReaderFacts,
     SystemFacts,
@@ -43,12 +44,24 @@ resources = st.one_of(
     st.builds(TenantFacts, st.uuids()),
     st.builds(SystemFacts),
 )
+grants = st.builds(
+    GrantFacts,
+    st.uuids(),
+    st.uuids(),
+    st.uuids(),
+    st.frozensets(st.sampled_from(PolicyAction), max_size=3),
+    names,
+    sets,
+)
 places = st.builds(
     Circumstances,
     st.none() | st.ip_addresses(),
     st.lists(names, max_size=3).map(sorted).map(tuple),
     some,
     some,
+    st.booleans(),
+    st.none() | grants,
+    st.booleans(),
 )
 
 

@@ -1,4 +1,7 @@
-"""What happens to calls, as far as feeds are concerned: each event becomes rows, and workers do the rest."""
+"""What happens to calls, as far as feeds are concerned: each event becomes rows, and workers do the rest.
+
+Erasures reach feeds by `otokura.access.lifecycle.erasing`, in the transaction that erases.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from otokura.access.feeds import queue
 from otokura.access.feeds.models import JobKind
 from otokura.access.feeds.partials import version_of
 from otokura.shared.consumer import EventContext, Subscription
-from otokura.shared.events import CallErased, TranscriptCompleted, TranscriptPartial
+from otokura.shared.events import ErasedKind, TranscriptCompleted, TranscriptPartial
+from otokura.shared.tombstones import unless_erased
 
 
 def subscriptions() -> list[Subscription]:
@@ -16,10 +20,10 @@ def subscriptions() -> list[Subscription]:
     return [
         Subscription(TranscriptCompleted, transcript_completed),
         Subscription(TranscriptPartial, transcript_partial),
-        Subscription(CallErased, call_erased),
     ]
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
@@ -27,6 +31,7 @@ async def transcript_completed(
     await queue.enqueue(session, event.tenant_id, event.call_id, JobKind.COMPLETED, event.version)
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_partial(session: AsyncSession, event: TranscriptPartial, _context: EventContext) -> None:
     """Live text; what is not published yet gives way to it."""
     await queue.enqueue(
@@ -37,8 +42,3 @@ async def transcript_partial(session: AsyncSession, event: TranscriptPartial, _c
         version_of(event),
         announced=event.model_dump_json(),
     )
-
-
-async def call_erased(session: AsyncSession, event: CallErased, _context: EventContext) -> None:
-    """Nothing more of the call is published, and every feed that had it is told."""
-    await queue.enqueue_erasure(session, event.tenant_id, event.call_id, event.erased_at)

@@ -5,28 +5,41 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from otokura.access.errors import BootstrapRefused, RoleNotAssignable
+from otokura.access.errors import BootstrapRefused, PreconditionRequired, RoleNotAssignable
+from otokura.access.etags import etag_of, version_of
 from otokura.access.identity import bootstrap as bootstrapping
 from otokura.access.identity import oauth, principals, repository, tokens
+from otokura.access.identity import principal_change as changing
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import (
     BootstrapBody,
     Credentials,
     Jwks,
     OAuthProblem,
     PrincipalBody,
+    PrincipalChange,
     PrincipalCreated,
     PrincipalList,
     PrincipalView,
     TokenResponse,
 )
+from otokura.access.oidc import exchange
+from otokura.access.oidc.views import ExchangedToken
 from otokura.access.permission import PrincipalManager, identify, tenant_of
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
 from otokura.shared.authentication import Authenticated
-from otokura.shared.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from otokura.shared.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    Unauthenticated,
+    Unavailable,
+)
 from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.problems import responses
 
@@ -41,9 +54,11 @@ _FORM_DOC: dict[str, Any] = {
                     "type": "object",
                     "required": ["grant_type"],
                     "properties": {
-                        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                        "grant_type": {"type": "string", "enum": ["client_credentials", exchange.GRANT]},
                         "client_id": {"type": "string", "format": "uuid"},
                         "client_secret": {"type": "string", "format": "password"},
+                        "subject_token": {"type": "string", "format": "password"},
+                        "subject_token_type": {"type": "string", "enum": list(exchange.TAKEN)},
                     },
                 }
             }
@@ -57,16 +72,16 @@ _OAUTH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def refusal_throttle(request: Request) -> tokens.RefusalThrottle:
+async def refusal_throttle(request: Request) -> RefusalThrottle:
     """The app's throttle of refusals that become entries."""
-    throttle: tokens.RefusalThrottle = request.app.state.refusal_throttle
+    throttle: RefusalThrottle = request.app.state.refusal_throttle
     return throttle
 
 
 @router.post(
     "/oauth2/token",
     tags=["identity"],
-    response_model=TokenResponse,
+    response_model=TokenResponse | ExchangedToken,
     responses=_OAUTH_RESPONSES,
     openapi_extra=_FORM_DOC,
 )
@@ -74,11 +89,14 @@ async def token(
     request: Request,
     state: State,
     place: ClientAddress,
-    throttle: Annotated[tokens.RefusalThrottle, Depends(refusal_throttle)],
+    throttle: Annotated[RefusalThrottle, Depends(refusal_throttle)],
 ) -> Response:
-    """A token for a client (RFC 6749 §4.4: grant type `client_credentials`)."""
+    """A token for a client (RFC 6749 §4.4), or for one of an identity provider's tokens (RFC 8693)."""
     try:
         fields = await oauth.read_form(request)
+        if fields.get("grant_type") == exchange.GRANT:
+            exchanged = await exchange.exchange(state, fields, place)
+            return JSONResponse(exchanged.model_dump(), headers=oauth.NO_STORE)
         credentials = oauth.read_credentials(request.headers.get("authorization"), fields)
         oauth.check_grant_type(fields)
         issued = await tokens.issue(state, credentials, place, throttle)
@@ -149,6 +167,55 @@ async def list_principals(state: State, manager: PrincipalManager) -> PrincipalL
         records = await repository.principals(session, tenant_of(manager))
         names = await repository.agent_ids(session, [record.id for record in records])
     return PrincipalList(items=[PrincipalView.of(record, names[record.id]) for record in records])
+
+
+@router.get(
+    "/v1/principals/{principal_id}",
+    responses=responses(Unauthenticated, Forbidden, NotFound),
+    tags=["identity"],
+)
+async def get_principal(
+    principal_id: UUID, state: State, manager: PrincipalManager, response: Response
+) -> PrincipalView:
+    """One principal; the ETag is needed to change it."""
+    async with state.database.session() as session:
+        record = await repository.principal(session, tenant_of(manager), principal_id)
+        names = await repository.agent_ids(session, [principal_id])
+    if record is None:
+        raise NotFound("There is no such principal.")
+    response.headers["ETag"] = etag_of(record.version)
+    return PrincipalView.of(record, names[principal_id])
+
+
+@router.put(
+    "/v1/principals/{principal_id}",
+    tags=["identity"],
+    responses=responses(
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        PreconditionFailed,
+        RoleNotAssignable,
+        PreconditionRequired,
+    ),
+)
+async def change_principal(
+    principal_id: UUID,
+    body: PrincipalChange,
+    state: State,
+    manager: PrincipalManager,
+    response: Response,
+    if_match: Annotated[str | None, Header(description="The ETag of the principal as you read it.")] = None,
+) -> PrincipalView:
+    """Replaces name, roles, team and agent ids; holds at once, also for readings under way."""
+    if if_match is None:
+        raise PreconditionRequired("Send If-Match with the ETag of the principal as you read it.")
+    async with state.database.session() as session:
+        record = await changing.change_principal(session, principal_id, body, version_of(if_match), manager)
+        names = await repository.agent_ids(session, [principal_id])
+    response.headers["ETag"] = etag_of(record.version)
+    return PrincipalView.of(record, names[principal_id])
 
 
 @router.delete(

@@ -35,6 +35,8 @@ class PrincipalRecord(Table, table=True):
     version: int
     created_at: datetime = moment()
     disabled_at: datetime | None = moment(nullable=True)
+    paused_at: datetime | None = moment(nullable=True)
+    """Since then nothing is read by them: a leak signal's rule demands it."""
 
 
 class ApiKeyRecord(Table, table=True):

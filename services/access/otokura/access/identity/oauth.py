@@ -79,7 +79,9 @@ def check_grant_type(fields: Mapping[str, str]) -> None:
     if "grant_type" not in fields:
         raise OAuthError("invalid_request", "Send grant_type=client_credentials.")
     if fields["grant_type"] != "client_credentials":
-        raise OAuthError("unsupported_grant_type", "The one grant type is client_credentials.")
+        raise OAuthError(
+            "unsupported_grant_type", "The grant types are client_credentials and token exchange (RFC 8693)."
+        )
 
 
 def read_credentials(authorization: str | None, fields: Mapping[str, str]) -> ClientCredentials:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from otokura.access.identity.secrets import hash_secret, new_secret
 from otokura.access.identity.service import check_roles
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.views import PrincipalBody
+from otokura.access.logins import repository as logins
 from otokura.access.permission import entry, tenant_of
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound
@@ -60,7 +61,7 @@ async def create(session: AsyncSession, body: PrincipalBody, tenant_id: UUID | N
     await session.flush()
     key = await keys.add(session, record.id, at) if Role.VENDOR in body.roles else None
     if tenant_id is not None:
-        await _claim(session, tenant_id, record.id, body.agent_ids)
+        await claim(session, tenant_id, record.id, body.agent_ids)
         await keys.announce(session, record, tenant_id)
     return NewPrincipal(record, secret, key.key if key else None)
 
@@ -94,20 +95,39 @@ async def disable(session: AsyncSession, principal_id: UUID, manager: Reader) ->
         raise NotFound("There is no such principal.")
     if record.disabled_at is not None:
         return
-    is_admin = Role.ADMIN in record.roles
-    if is_admin and await repository.active_with_role(session, tenant_id, Role.ADMIN) <= 1:
-        raise Conflict("This is the last administrator: make another one first.")
+    await keep_an_administrator(session, record, ())
     at = await repository.now(session)
     record.disabled_at = at
     record.version += 1
     session.add(record)
     await session.flush()
     await keys.announce(session, record, tenant_id)
+    await logins.withdraw_invitations(session, record.id)
+    await logins.end_sessions(session, record.id, "disabled")
     await _revoke(session, record.id, at)
     await _entry(session, Action.PRINCIPAL_DISABLED, manager, {"id": str(record.id), "name": record.name})
 
 
-async def _claim(session: AsyncSession, tenant_id: UUID, principal_id: UUID, names: list[str]) -> None:
+async def keep_an_administrator(
+    session: AsyncSession, record: PrincipalRecord, roles: Collection[Role]
+) -> None:
+    """Refuses to take the last administrator away from a tenant.
+
+    Raises:
+        Conflict: it is the last, and administrator is none of the roles that they would have.
+    """
+    if Role.ADMIN not in record.roles or Role.ADMIN in roles:
+        return
+    if await repository.active_with_role(session, record.tenant_id, Role.ADMIN) <= 1:
+        raise Conflict("This is the last administrator: make another one first.")
+
+
+async def claim(session: AsyncSession, tenant_id: UUID, principal_id: UUID, names: list[str]) -> None:
+    """Gives phone system's names to a person who does not have them.
+
+    Raises:
+        Conflict: one belongs to somebody else.
+    """
     taken = await repository.claim_agent_ids(session, tenant_id, principal_id, sorted(set(names)))
     if taken:
         raise Conflict("These agent ids belong to somebody else.", agent_ids=taken)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, text, update
+from sqlalchemy import delete, exists, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,6 +21,7 @@ from otokura.access.identity.models import (
     SigningKey,
 )
 from otokura.access.identity.subject import SUBJECT_COLUMNS, SUBJECT_TABLES
+from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.events import Role
 
@@ -86,6 +87,14 @@ async def claim_agent_ids(
     return sorted(set(names) - given)
 
 
+async def release_agent_ids(session: AsyncSession, principal_id: UUID, names: Sequence[str]) -> None:
+    """Takes phone system's names from a person, who has none of them any more."""
+    statement = delete(AgentAlias).where(
+        col(AgentAlias.principal_id) == principal_id, col(AgentAlias.agent_id).in_(names)
+    )
+    await (await session.connection()).execute(statement)
+
+
 async def principals(session: AsyncSession, tenant_id: UUID) -> Sequence[PrincipalRecord]:
     """All principals of a tenant, oldest first."""
     statement = (
@@ -97,7 +106,7 @@ async def principals(session: AsyncSession, tenant_id: UUID) -> Sequence[Princip
 
 
 async def principal(session: AsyncSession, tenant_id: UUID, principal_id: UUID) -> PrincipalRecord | None:
-    """A principal of a tenant, locked until the transaction ends."""
+    """A principal of a tenant; nobody else changes it until the transaction ends."""
     statement = (
         select(PrincipalRecord)
         .where(PrincipalRecord.id == principal_id, PrincipalRecord.tenant_id == tenant_id)
@@ -117,11 +126,22 @@ async def api_keys(session: AsyncSession, principal_id: UUID) -> Sequence[ApiKey
 
 
 async def active_with_role(session: AsyncSession, tenant_id: UUID | None, role: Role) -> int:
-    """How many principals of a tenant (None: of no tenant) have a role and are not disabled."""
+    """How many principals of a tenant (None: of no tenant) have a role and a way to come.
+
+    Who is disabled has none, nor who was made by an identity provider that is trusted no more.
+    """
+    trusted = exists().where(
+        col(OidcIssuerRecord.tenant_id) == col(OidcSubject.tenant_id),
+        col(OidcIssuerRecord.issuer) == col(OidcSubject.issuer),
+    )
+    stranded = exists().where(
+        col(OidcSubject.principal_id) == col(PrincipalRecord.id), col(OidcSubject.made), ~trusted
+    )
     statement = select(func.count()).where(
         col(PrincipalRecord.roles).contains([role.value]),
         col(PrincipalRecord.disabled_at).is_(None),
         col(PrincipalRecord.tenant_id).is_not_distinct_from(tenant_id),
+        ~stranded,
     )
     return (await session.exec(statement)).one()
 

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
+from uuid import UUID
 
 from otokura.access.policy.zones import Zone, zones_holding
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.errors import Unauthenticated
 from otokura.shared.events import Role
-from otokura.shared.policy.facts import Circumstances, ReaderFacts
+from otokura.shared.policy.facts import Circumstances, GrantFacts, ReaderFacts
 from otokura.shared.tokens import Principal
 
 SUBJECT_COLUMNS = """
     p.id AS reader_id, p.tenant_id AS reader_tenant_id, p.name AS reader_name, p.roles AS reader_roles,
     p.team AS reader_team,
     (p.disabled_at IS NOT NULL OR coalesce(t.disabled, false)
-     OR EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)) AS reader_revoked,
-    p.tokens_since AS reader_tokens_since,
+     OR EXISTS (
+        SELECT 1 FROM revoked_tokens r
+        WHERE r.jti IN (CAST(:jti AS text), split_part(CAST(:jti AS text), '.', 1)))) AS reader_revoked,
+    p.tokens_since AS reader_tokens_since, p.paused_at IS NOT NULL AS reader_paused,
+    (SELECT b.id FROM break_glass b WHERE b.asked_by = p.id AND b.until > now() AND b.ended_at IS NULL
+     LIMIT 1) AS reader_break_glass,
     ARRAY(SELECT a.agent_id FROM agent_aliases a WHERE a.principal_id = p.id) AS reader_agent_ids,
     (SELECT json_agg(json_build_array(z.name, z.networks, z.valid_from, z.valid_until) ORDER BY z.name)
      FROM zones z WHERE z.tenant_id = p.tenant_id)::text AS tenant_zones,
@@ -36,21 +41,42 @@ SUBJECT_TABLES = "principals p LEFT JOIN tenants t ON t.id = p.tenant_id"
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who asks, and from where."""
+    """Who asks, and from where.
+
+    Attributes:
+        facts: what policies know of them.
+        name: theirs.
+        place: where the request came from.
+        zones: names of the tenant's zones that hold it now.
+        paused: whether a leak signal keeps them from reading.
+        break_glass: the id of the glass that is broken for them now.
+    """
 
     facts: ReaderFacts
     name: str
     place: ResolvedAddress
     zones: tuple[str, ...]
+    paused: bool = False
+    break_glass: UUID | None = None
 
-    def circumstances(self, purpose: str | None = None, reason: str | None = None) -> Circumstances:
+    def circumstances(
+        self, purpose: str | None = None, reason: str | None = None, grant: GrantFacts | None = None
+    ) -> Circumstances:
         """What policies are told about this request."""
-        return Circumstances(self.place.address, self.zones, purpose, reason)
+        return Circumstances(
+            self.place.address,
+            self.zones,
+            purpose,
+            reason,
+            grant=grant,
+            break_glass=self.break_glass is not None,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Who and where, for an audit entry: the address decided by and everything it was found from."""
         address = self.place.address
-        return {
+        broken = {"break_glass": str(self.break_glass)} if self.break_glass else {}
+        return broken | {
             "name": self.name,
             "roles": sorted(self.facts.roles),
             "address": str(address) if address else None,
@@ -84,7 +110,7 @@ def reader_from(row: Mapping[str, Any] | None, token: Principal, place: Resolved
         agent_ids=frozenset(row["reader_agent_ids"]),
     )
     zones = zones_holding(parse_zones(row["tenant_zones"]), place.address, row["read_at"])
-    return Reader(facts, row["reader_name"], place, zones)
+    return Reader(facts, row["reader_name"], place, zones, row["reader_paused"], row["reader_break_glass"])
 
 
 def is_over(row: Mapping[str, Any], token: Principal) -> bool:

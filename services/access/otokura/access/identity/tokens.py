@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from otokura.access.identity import repository
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.oauth import ClientCredentials, OAuthError
 from otokura.access.identity.secrets import secret_matches
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import TokenResponse
 from otokura.access.state import AccessState
 from otokura.shared import metrics
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.events import Role, TokenRevoked
+from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
-from otokura.shared.tokens import Principal
+from otokura.shared.tokens import MAX_LIFETIME, Principal
 
 REFUSED = metrics.counter(
     "otokura_access_token_requests_refused_total",
     "Token requests refused, by whether the client exists.",
     ["client"],
 )
-_QUIET_SECONDS = 60.0
-_MAX_REMEMBERED = 4096
-
-
-class RefusalThrottle:
-    """Lets one refusal of a client from an address become an entry each minute; the rest is counted.
-
-    Whoever guesses secrets must leave a trace, and must not be able to flood the log.
-    """
-
-    def __init__(self) -> None:
-        self._written: OrderedDict[tuple[UUID, str], float] = OrderedDict()
-
-    def admits(self, client_id: UUID, address: str) -> bool:
-        """Whether to write this one down."""
-        key, now = (client_id, address), time.monotonic()
-        if now - self._written.get(key, float("-inf")) < _QUIET_SECONDS:
-            return False
-        self._written[key] = now
-        self._written.move_to_end(key)
-        if len(self._written) > _MAX_REMEMBERED:
-            self._written.popitem(last=False)
-        return True
 
 
 async def issue(
@@ -66,19 +43,10 @@ async def issue(
     if record is None or not good or disabled:
         await _refuse(state, record, place, throttle, why="disabled" if good else "secret")
         raise OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
-    principal = Principal(
-        subject=record.id,
-        tenant_id=record.tenant_id,
-        roles=frozenset(map(Role, record.roles)),
-        kind="person" if record.kind == "person" else "client",
-        agent_ids=frozenset(names),
-        team=record.team,
-    )
-    if record.tokens_since is not None and principal.issued_at < record.tokens_since:
-        principal = replace(principal, issued_at=record.tokens_since)
+    principal = principal_of(record, names)
     lifetime = state.settings.token_lifetime_seconds
     token = state.issuer.issue(principal, timedelta(seconds=lifetime))
-    detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | _where(place)
+    detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | where(place)
     await state.audit.write(_draft(Action.TOKEN_ISSUED, record, detail))
     return TokenResponse(access_token=token, expires_in=lifetime)
 
@@ -114,7 +82,7 @@ async def _refuse(
     REFUSED.labels("known" if record else "unknown").inc()
     if record is None or not throttle.admits(record.id, str(place.address)):
         return
-    detail = {"why": why, "name": record.name} | _where(place)
+    detail = {"why": why, "name": record.name} | where(place)
     await state.audit.write(_draft(Action.TOKEN_DENIED, record, detail))
 
 
@@ -122,7 +90,30 @@ def _draft(action: Action, record: PrincipalRecord, detail: dict[str, object]) -
     return AuditDraft(action=action, tenant_id=record.tenant_id, reader=str(record.id), detail=detail)
 
 
-def _where(place: ResolvedAddress) -> dict[str, object]:
+def principal_of(record: PrincipalRecord, agent_ids: Iterable[str], jti: str | None = None) -> Principal:
+    """What a new token says of a principal.
+
+    Args:
+        record: the principal.
+        agent_ids: the phone system's names for them.
+        jti: of the token; a new one if not given.
+    """
+    principal = Principal(
+        subject=record.id,
+        tenant_id=record.tenant_id,
+        roles=frozenset(map(Role, record.roles)),
+        kind="person" if record.kind == "person" else "client",
+        jti=jti or str(uuid7()),
+        agent_ids=frozenset(agent_ids),
+        team=record.team,
+    )
+    if record.tokens_since is not None and principal.issued_at < record.tokens_since:
+        return replace(principal, issued_at=record.tokens_since)
+    return principal
+
+
+def where(place: ResolvedAddress) -> dict[str, object]:
+    """Where somebody asks from, for the entry of one who is no reader (yet)."""
     return {
         "address": str(place.address) if place.address else None,
         "peer": place.peer,
@@ -132,8 +123,8 @@ def _where(place: ResolvedAddress) -> dict[str, object]:
 
 async def revoke(state: AccessState, principal: Principal) -> None:
     """Takes back one token, here at once and in every service as the event arrives."""
-    lifetime = timedelta(seconds=state.settings.token_lifetime_seconds)
     async with state.database.session() as session:
         at = await repository.now(session)
-        await repository.revoke_token(session, principal.jti, at + lifetime + timedelta(minutes=1))
+        # Other issuers' tokens may live longer than ours.
+        await repository.revoke_token(session, principal.jti, at + MAX_LIFETIME + timedelta(minutes=1))
         await publish(session, TokenRevoked(jti=principal.jti, at=at))

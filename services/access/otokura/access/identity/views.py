@@ -38,12 +38,29 @@ class Credentials(BaseModel):
     client_secret: str | None
 
 
-class PrincipalBody(Body):
-    """A new principal.
+class PrincipalChange(Body):
+    """What can be changed of a principal: all of it is replaced.
 
-    `agent_ids` are the phone system's names for this person; `team` decides which supervisor reads their
-    calls and, for a supervisor, whose calls they read.
+    `agent_ids` are the phone system's names for this person, whose calls they read as an agent; `team`
+    decides which supervisor reads those calls and, for a supervisor, whose calls they read.
     """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"name": "山田 花子", "roles": ["agent"], "team": "osaka", "agent_ids": ["2041", "7-2041"]}
+            ]
+        },
+    )
+    name: Name
+    roles: list[Role] = Field(min_length=1, max_length=8)
+    team: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    agent_ids: list[AgentId] = Field(default_factory=list, max_length=32)
+
+
+class PrincipalBody(PrincipalChange):
+    """A new principal."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -59,11 +76,7 @@ class PrincipalBody(Body):
             ]
         },
     )
-    name: Name
     kind: PrincipalKind
-    roles: list[Role] = Field(min_length=1, max_length=8)
-    team: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    agent_ids: list[AgentId] = Field(default_factory=list, max_length=32)
 
 
 class PrincipalView(BaseModel):

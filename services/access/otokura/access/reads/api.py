@@ -9,10 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime
 
-from otokura.access.errors import NotAcceptable, NotReady
+from otokura.access.errors import HeldByCustomer, NotAcceptable, NotReady
 from otokura.access.permission import Searcher, entry
 from otokura.access.reads import content, gate, repository
 from otokura.access.reads.asking import Asking
+from otokura.access.reads.decoded_audio import RawStretch, Stretch
 from otokura.access.reads.delivery import Delivery
 from otokura.access.reads.redacted_audio import RedactedRecording
 from otokura.access.reads.rendering import TranscriptFormat, choose_format
@@ -103,7 +104,9 @@ async def get_call(
 @router.get(
     "/{call_id}/audio",
     response_class=Response,
-    responses=_AUDIO_DOC | _DENIALS | responses(NotReady, RangeNotSatisfiable, IntegrityError),
+    responses=_AUDIO_DOC
+    | _DENIALS
+    | responses(NotReady, HeldByCustomer, RangeNotSatisfiable, IntegrityError),
 )
 async def get_audio(
     call_id: UUID,
@@ -118,7 +121,7 @@ async def get_audio(
     """The recording, decrypted on its way; one range of it where asked for. Every request is a read.
 
     `view=redacted` is a permission of its own, and always a WAV file: what the newest transcript redacts is
-    silent in it, or a quiet tone.
+    silent in it, or a quiet tone. By a grant of a stretch of time the recording is that stretch, as WAV.
     """
     permit = await gate.permit(state, asking.to(_listening(view), call_id))
     rendition = await _rendition(state, permit, cover)
@@ -149,18 +152,23 @@ async def _rendition(state: AccessState, permit: gate.Permit, cover: Cover) -> c
 
     Raises:
         NotReady: there is no recording, or no transcript that says what to cover.
+        RangeNotSatisfiable: the permit is for a stretch of time that the recording does not have.
     """
-    manifest = gate.require_manifest(permit)
-    if permit.request.action is PolicyAction.LISTEN:
-        return content.RawRecording(manifest)
-    announced = await announced_transcript(state, permit)
-    return RedactedRecording(manifest, announced, cover, state.settings.stalled_seconds)
+    manifest, patience = gate.require_manifest(permit), state.settings.stalled_seconds
+    if permit.row["recording_erased_at"] is not None:
+        raise NotReady("The recording is erased: its time has passed.")
+    given = permit.grant.stretch_ms if permit.grant else None
+    stretch = Stretch.between(manifest, *given) if given else None
+    if permit.request.action is not PolicyAction.LISTEN:
+        announced = await announced_transcript(state, permit)
+        return RedactedRecording(manifest, announced, cover, patience, stretch)
+    return RawStretch(manifest, stretch, patience) if stretch else content.RawRecording(manifest)
 
 
 @router.get(
     "/{call_id}/transcript",
     response_class=Response,
-    responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, NotAcceptable, IntegrityError),
+    responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, HeldByCustomer, NotAcceptable, IntegrityError),
 )
 async def get_transcript(
     call_id: UUID,

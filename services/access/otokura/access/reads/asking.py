@@ -17,17 +17,20 @@ from otokura.shared.tokens import Principal
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks from where, and what for."""
+    """Who asks from where, what for, and by what grant."""
 
     token: Principal
     place: ResolvedAddress
     purpose: str
     reason: str | None
     read_id: UUID | None
+    grant: UUID | None
 
     def to(self, action: PolicyAction, call_id: UUID) -> gate.Request:
         """The request to do this to a call."""
-        return gate.Request(self.token, self.place, call_id, action, self.purpose, self.reason, self.read_id)
+        return gate.Request(
+            self.token, self.place, call_id, action, self.purpose, self.reason, self.read_id, self.grant
+        )
 
 
 def asked(
@@ -44,9 +47,12 @@ def asked(
     read_id: Annotated[
         UUID | None, Query(description="Groups the requests of one listening; a new one if absent.")
     ] = None,
+    grant: Annotated[
+        UUID | None, Query(description="Read by this grant, and by nothing else that you may.")
+    ] = None,
 ) -> Asked:
     """Dependency: the request, as far as all routes of reading have it in common."""
-    return Asked(token, place, purpose, reason, read_id)
+    return Asked(token, place, purpose, reason, read_id, grant)
 
 
 Asking = Annotated[Asked, Depends(asked)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from otokura.access.reads.closing import Outcome
 from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
@@ -15,11 +16,16 @@ from otokura.access.reads.stored import announced_transcript, present, searched,
 from otokura.access.reads.vcon import Source
 from otokura.access.reads.views import View
 from otokura.access.state import AccessState
+from otokura.shared.errors import IntegrityError, NotFound
+from otokura.shared.events import TranscriptCompleted
 from otokura.shared.manifest import Manifest
 from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.ranges import ByteRange, parse_range
 from otokura.shared.redacted import redacted
 from otokura.shared.sealed_objects import open_recording
+from otokura.shared.transcripts import Transcript
+
+T = TypeVar("T")
 
 AT_ONCE_BYTES = 1024 * 1024
 """Ranges up to this are opened whole before the first byte leaves, so that a failure is a clean problem."""
@@ -97,11 +103,7 @@ async def deliver_audio(
     headers = {"Content-Type": rendition.media_type, "Accept-Ranges": "bytes", "ETag": etag}
     if asked is not None:
         headers["Content-Range"] = asked.content_range
-    try:
-        chunks = await rendition.begin(opened, None if portion.head else span)
-    except BaseException as error:
-        opened.close(failed(error, opened), 0)
-        raise
+    chunks = await begun(opened, rendition.begin(opened, None if portion.head else span))
     return Delivery(
         opened,
         chunks,
@@ -199,15 +201,7 @@ async def deliver_transcript(
         "version": announced.version,
     }
     opened = await open_read(state, permit, manifest, about)
-    try:
-        transcript = await stored_transcript(state.store, await opened.unwrap(), announced)
-        if without:
-            transcript = redacted(searched(transcript))
-        source = Source(manifest, announced.version, announced.completed_at, redacted=without)
-        body = render(transcript, form, source)
-    except BaseException as error:
-        opened.close(failed(error, opened), 0)
-        raise
+    transcript, body = await begun(opened, _rendered(opened, announced, form, without=without))
     headers = {
         "Content-Type": f"{form.media_type}; charset=utf-8",
         "Content-Disposition": f'inline; filename="{manifest.call_id}.{form.suffix}"',
@@ -216,3 +210,33 @@ async def deliver_transcript(
     if transcript.language:
         headers["Content-Language"] = transcript.language
     return Delivery(opened, once(body), len(body), headers=headers)
+
+
+async def _rendered(
+    opened: OpenedRead, announced: TranscriptCompleted, form: TranscriptFormat, *, without: bool
+) -> tuple[Transcript, bytes]:
+    """The transcript, and its bytes in a format."""
+    transcript = await stored_transcript(opened.state.store, await opened.unwrap(), announced)
+    if without:
+        transcript = redacted(searched(transcript))
+    source = Source(opened.manifest, announced.version, announced.completed_at, redacted=without)
+    return transcript, render(transcript, form, source)
+
+
+async def begun(opened: OpenedRead, work: Awaitable[T]) -> T:
+    """What the work of a read gives. When it fails, the read is closed.
+
+    Raises:
+        NotFound: the call was erased meanwhile. That its objects are gone is no tampering then.
+    """
+    try:
+        return await work
+    except IntegrityError as error:
+        gone = await opened.is_gone()
+        opened.close(Outcome.REVOKED if gone else failed(error, opened), 0)
+        if gone:
+            raise NotFound("There is no such call.") from error
+        raise
+    except BaseException as error:
+        opened.close(failed(error, opened), 0)
+        raise

@@ -72,7 +72,7 @@ class Delivery(Response):
         del scope
         meter = _Meter(send)
         outcome = Outcome.ABORTED
-        gone = asyncio.create_task(_wait_until_gone(receive))
+        gone = asyncio.create_task(wait_until_gone(receive))
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -117,7 +117,8 @@ class _Meter:
         self.sent += len(chunk)
 
 
-async def _wait_until_gone(receive: Receive) -> None:
+async def wait_until_gone(receive: Receive) -> None:
+    """Ends when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -138,16 +139,22 @@ async def watched(opened: OpenedRead, chunks: AsyncGenerator[bytes]) -> AsyncGen
     Chunks that take long to come may send empty ones meanwhile, so that it is asked then, too.
 
     Raises:
-        Revoked: the permission has ended.
+        Revoked: the permission has ended, or the call was erased.
     """
     loop = asyncio.get_running_loop()
     interval = opened.state.settings.recheck_seconds
     next_check = loop.time() + interval
     async with aclosing(chunks):
-        async for chunk in chunks:
-            if loop.time() >= next_check:
-                if not await opened.still_permitted():
-                    raise Revoked("The permission for this read has ended.")
-                next_check = loop.time() + interval
-            if chunk:
-                yield chunk
+        try:
+            async for chunk in chunks:
+                if loop.time() >= next_check:
+                    if not await opened.still_permitted():
+                        raise Revoked("The permission for this read has ended.")
+                    next_check = loop.time() + interval
+                if chunk:
+                    yield chunk
+        except IntegrityError:
+            # What is erased while somebody reads it is gone, and was not tampered with.
+            if await opened.is_gone():
+                raise Revoked("The call was erased.") from None
+            raise

@@ -14,12 +14,16 @@ from typing import Any
 from uuid import UUID
 
 from otokura.access.errors import HeldByCustomer, NotReady
+from otokura.access.grants import using
+from otokura.access.grants.using import Given
 from otokura.access.identity.subject import Reader, is_over, reader_from
 from otokura.access.permission import entry, record_denial
+from otokura.access.policy.denial import Denial, grant_over, no_grant
 from otokura.access.reads import repository
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.service import judge
 from otokura.access.reads.views import facts_of
+from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action
@@ -43,17 +47,19 @@ class Request:
     purpose: str | None = None
     reason: str | None = None
     read_id: UUID | None = None
+    grant: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A permission given just now; nothing has been read by it."""
+    """A permission given just now; nothing has been read by it. `grant` is the one that it rests on."""
 
     request: Request
     reader: Reader
     row: Mapping[str, Any]
     question: Question
     policies: tuple[str, ...]
+    grant: Given | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,14 @@ class Opened:
         if row is None or is_over(row, request.token) or row["call_id"] is None:
             return None
         reader = reader_from(row, request.token, request.place)
-        asked = reader.circumstances(request.purpose, request.reason)
-        denial = judge(state.policies.decide, reader, facts_of(row), request.action, asked)
+        denial, *_ = await _judged(state, request, reader, row)
         return row if denial is None else None
+
+    async def is_gone(self) -> bool:
+        """Whether the call, or what of it was read, was erased after the read was permitted."""
+        row, before = await self.look_again(), self.permit.row
+        kinds = ("recording_erased_at", "transcript_erased_at")
+        return row is None or any(row[kind] != before[kind] for kind in kinds)
 
     async def still_permitted(self) -> bool:
         """Whether the reader may go on."""
@@ -139,27 +150,43 @@ class OpenedRead(Opened):
 
 
 async def permit(state: AccessState, request: Request) -> Permit:
-    """Decides, with one query. A denial is written down before it is told.
+    """Decides, with one query, and another for a grant. A denial is written down before it is told.
 
     Raises:
         Unauthenticated: the token, or whose it is, is no longer good.
-        Forbidden: not from there, not in that role, not for that purpose.
+        Forbidden: not from there, not in that role, not for that purpose, not by that grant, or not now.
         NotFound: there is no such call, or the reader may not know that there is.
         Unavailable: the denial could not be written.
     """
     row = await repository.read(state.database, request.token.subject, request.token.jti, request.call_id)
     reader = reader_from(row, request.token, request.place)
-    known = row is not None and row["call_id"] is not None
-    call = facts_of(row) if row is not None and known else None
-    asked = reader.circumstances(request.purpose, request.reason)
-    denial = judge(state.policies.decide, reader, call, request.action, asked)
-    question = Question.of(reader.facts, request.action, call, asked) if call is not None else None
+    denial, question, given = await _judged(state, request, reader, row)
     if denial is not None:
         await record_denial(state, reader, denial, request.action, question, request.call_id)
         raise denial.error
     if row is None or question is None:
         raise AssertionError("judge lets nobody have a call that is not there")
-    return Permit(request, reader, row, question, state.policies.judge(question).policies)
+    return Permit(request, reader, row, question, state.policies.judge(question).policies, given)
+
+
+async def _judged(
+    state: AccessState, request: Request, reader: Reader, row: Mapping[str, Any] | None
+) -> tuple[Denial | None, Question | None, Given | None]:
+    """Whether the reader may, what the policies were asked, and the grant that the request names."""
+    call = facts_of(row) if row is not None and row["call_id"] is not None else None
+    given = None
+    if request.grant is not None:
+        given = await using.find(state.database, reader, request.call_id, request.grant)
+        if given is None:
+            return no_grant(), None, None
+        if given.over is not None:
+            return grant_over(given.over), None, given
+    asked = reader.circumstances(request.purpose, request.reason, given.facts if given else None)
+    denial = judge(state.policies.decide, reader, call, request.action, asked)
+    # About who is paused no policy was asked anything.
+    if call is None or reader.paused:
+        return denial, None, given
+    return denial, Question.of(reader.facts, request.action, call, asked), given
 
 
 def require_manifest(permit: Permit) -> Manifest:
@@ -203,7 +230,7 @@ def require_key(permit: Permit) -> None:
 async def open_read(
     state: AccessState, permit: Permit, manifest: Manifest, about: Mapping[str, Any]
 ) -> OpenedRead:
-    """Writes `read.opened` and waits for its acknowledgement.
+    """Writes `read.opened` and waits for its acknowledgement. A read by a grant uses it.
 
     Args:
         state: the service's.
@@ -212,6 +239,7 @@ async def open_read(
         about: what of it is read, and how.
 
     Raises:
+        GrantOver: the grant was used as often as it may be.
         Unavailable: the entry was not acknowledged. There is no read.
     """
     opened = OpenedRead(state, permit, permit.request.read_id or uuid7(), uuid7(), manifest)
@@ -224,6 +252,7 @@ async def open_live(state: AccessState, permit: Permit, about: Mapping[str, Any]
 
     Raises:
         NotReady: the call's key has not arrived.
+        GrantOver: the grant was used as often as it may be.
         Unavailable: the entry was not acknowledged. There is no read.
     """
     require_key(permit)
@@ -234,6 +263,7 @@ async def open_live(state: AccessState, permit: Permit, about: Mapping[str, Any]
 
 async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
     state, permit, request = opened.state, opened.permit, opened.permit.request
+    await _count_use(opened)
     detail = {
         "read_id": opened.read_id,
         "action": request.action.value,
@@ -244,6 +274,7 @@ async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
         "question": permit.question.described(),
         "policies": list(permit.policies),
         "policy_version": state.policies.version,
+        **({"grant": request.grant} if request.grant else {}),
         **about,
     }
     draft = entry(Action.READ_OPENED, permit.reader, detail, request.call_id)
@@ -253,6 +284,26 @@ async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
         # It may still arrive: then the log shall say that nothing was read by it.
         opened.close(Outcome.UNWRITTEN, 0)
         raise
+    seen = Observation.of(permit.reader, denied=False, call_id=request.call_id, read_id=opened.read_id)
+    state.watch.add(seen)
+
+
+async def _count_use(opened: Opened) -> None:
+    """A read by a grant is one of its uses, or goes on with one; that is decided before anything is opened.
+
+    Raises:
+        GrantOver: it was used as often as it may be, or ended just now.
+    """
+    state, permit = opened.state, opened.permit
+    if permit.grant is None:
+        return
+    manifest = permit.row["manifest"]
+    length_ms = manifest["duration_ms"] if manifest else 0
+    over = await using.begin(state.database, permit.reader, permit.grant, opened.read_id, length_ms)
+    if over is not None:
+        denial, request = grant_over(over), permit.request
+        await record_denial(state, permit.reader, denial, request.action, permit.question, request.call_id)
+        raise denial.error
 
 
 def outcome_of(error: BaseException) -> Outcome:

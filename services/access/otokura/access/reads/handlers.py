@@ -1,4 +1,7 @@
-"""Keeps the read model from events: late, repeated or out of order, the end is the same."""
+"""Keeps the read model from events: late, repeated or out of order, the end is the same.
+
+Of what is erased nothing comes back: each handler looks for its tombstone first, in its own transaction.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from otokura.shared.events import (
     CallEvent,
     CallSettled,
     CallStarted,
+    ErasedKind,
     KeyWrapped,
     RecordingSealed,
     TranscriptCompleted,
     TranscriptFailed,
 )
 from otokura.shared.manifest import Manifest
+from otokura.shared.tombstones import unless_erased
 from otokura.shared.wrapped_keys import is_retired
 
 
@@ -41,6 +46,7 @@ def subscriptions() -> list[Subscription]:
     ]
 
 
+@unless_erased()
 async def call_started(session: AsyncSession, event: CallStarted, _context: EventContext) -> None:
     """What is known of a call from its beginning."""
     plain = event.model_dump(mode="json", include={"channels", "notice"})
@@ -53,17 +59,20 @@ async def call_started(session: AsyncSession, event: CallStarted, _context: Even
     await _store(session, CallRecord, event, "started_version", values)
 
 
+@unless_erased()
 async def call_ended(session: AsyncSession, event: CallEnded, _context: EventContext) -> None:
     """The end of the audio."""
     await _store(session, CallRecord, event, "ended_version", {"ended_at": event.ended_at})
 
 
+@unless_erased()
 async def call_settled(session: AsyncSession, event: CallSettled, _context: EventContext) -> None:
     """The final state."""
     values = {"outcome": event.outcome, "failure": event.reason, "settled_at": event.settled_at}
     await _store(session, CallRecord, event, "settled_version", values)
 
 
+@unless_erased(ErasedKind.RECORDING)
 async def recording_sealed(session: AsyncSession, event: RecordingSealed, _context: EventContext) -> None:
     """The manifest, after its hash is checked: from here on it is trusted."""
     await one_at_a_time(session, event)
@@ -85,6 +94,7 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
     await hand_over(session, event)
 
 
+@unless_erased()
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """The call's wrapped key; a newer one is the same key under a newer KEK."""
     await one_at_a_time(session, event)
@@ -94,6 +104,7 @@ async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventC
     await _store(session, CallKeyRecord, event, "version", values)
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
@@ -107,6 +118,7 @@ async def transcript_completed(
     await hand_over(session, event)
 
 
+@unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_failed(session: AsyncSession, event: TranscriptFailed, _context: EventContext) -> None:
     """Why there is no transcript; one that exists already stays."""
     await one_at_a_time(session, event)

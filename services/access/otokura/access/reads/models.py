@@ -54,6 +54,9 @@ class CallRecord(Table, table=True):
     customer_key: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     """The key for the tenant's own: `otokura.shared.customer_keys.CustomerCopy`."""
 
+    recording_erased_at: datetime | None = moment(nullable=True)
+    transcript_erased_at: datetime | None = moment(nullable=True)
+
 
 class CallKeyRecord(Table, table=True):
     """A call's wrapped DEK. Useless without the tenant's KEK, and never beside the object."""

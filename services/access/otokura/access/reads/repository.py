@@ -22,7 +22,8 @@ CALL_COLUMNS = f"""
     c.call_id, c.tenant_id, c.external_id, {_STATE} AS state, c.direction, c.agent_id, c.channels, c.notice,
     c.purposes, c.language, c.started_at, c.ended_at, c.failure, c.manifest, c.manifest_sha256,
     c.customer_key,
-    x.event AS transcript, x.failure AS transcript_failure, owner.team
+    x.event AS transcript, x.failure AS transcript_failure, owner.team, c.recording_erased_at,
+    c.transcript_erased_at
 """
 # The team of a call is that of the person behind its agent id.
 CALL_TABLES = """
@@ -91,6 +92,11 @@ class Scope:
     everything: bool
     team: str | None
     agent_ids: tuple[str, ...]
+
+    @classmethod
+    def whole(cls, tenant_id: UUID) -> Scope:
+        """All calls of the tenant."""
+        return cls(tenant_id, everything=True, team=None, agent_ids=())
 
 
 def scope_of(tenant_id: UUID, roles: frozenset[Role], team: str | None, agent_ids: frozenset[str]) -> Scope:

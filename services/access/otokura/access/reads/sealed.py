@@ -12,13 +12,20 @@ from fastapi.responses import Response
 from otokura.access.errors import NotReady
 from otokura.access.reads import gate
 from otokura.access.reads.asking import Asking
-from otokura.access.reads.content import after
-from otokura.access.reads.delivery import Delivery, failed, watched
+from otokura.access.reads.content import after, begun
+from otokura.access.reads.delivery import Delivery, watched
 from otokura.access.reads.stored import announced_transcript, present
 from otokura.access.state import AccessState, State
 from otokura.shared.cipher import ciphertext_size
 from otokura.shared.customer_keys import CustomerCopy
-from otokura.shared.errors import Forbidden, IntegrityError, NotFound, Unauthenticated, Unavailable
+from otokura.shared.errors import (
+    BadRequest,
+    Forbidden,
+    IntegrityError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from otokura.shared.manifest import Manifest
 from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.problems import responses
@@ -34,7 +41,7 @@ Transcript = Annotated[bool, Query(description="The transcript in the place of t
     response_class=Response,
     responses={
         200: {"content": {MEDIA_TYPE: {}}, "description": "What `otokura open` opens."},
-        **responses(Unauthenticated, Forbidden, NotFound, NotReady, IntegrityError, Unavailable),
+        **responses(BadRequest, Unauthenticated, Forbidden, NotFound, NotReady, IntegrityError, Unavailable),
     },
 )
 async def get_sealed(
@@ -44,20 +51,21 @@ async def get_sealed(
 
     A read like any other: whoever takes it must be permitted to hear, or read, the call.
     """
+    if asking.grant is not None:
+        # One gives a stretch, a number of times; ciphertext is the whole, for ever.
+        raise BadRequest("By a grant calls are heard and read here; their ciphertext is not given.")
     action = PolicyAction.READ_TRANSCRIPT if transcript else PolicyAction.LISTEN
     permit = await gate.permit(state, asking.to(action, call_id))
     manifest = gate.require_recording(permit)
     if permit.row["customer_key"] is None:
         raise NotReady("The call was sealed for nobody else: hear or read it here.", state="sealed")
+    if permit.row["recording_erased_at"] is not None and not transcript:
+        raise NotReady("The recording is erased: its time has passed.")
     header, bucket, name = await _header(state, permit, manifest)
     about = {"kind": "sealed", "of": header.kind, "version": header.version}
     opened = await gate.open_read(state, permit, manifest, about)
-    try:
-        chunks = _ciphertext(state, bucket, name)
-        first = await present(anext(chunks))
-    except BaseException as error:
-        opened.close(failed(error, opened), 0)
-        raise
+    chunks = _ciphertext(state, bucket, name)
+    first = await begun(opened, present(anext(chunks)))
     beginning = header.to_bytes()
     length = len(beginning) + ciphertext_size(header.plaintext_bytes)
     suffix = f"{header.kind}.sealed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from otokura.access.identity.subject import Reader
-from otokura.access.policy.denial import Denial, absent, denied
+from otokura.access.policy.denial import Denial, absent, denied, paused
 from otokura.shared.policy.engine import Decision
 from otokura.shared.policy.facts import (
     CallFacts,
@@ -29,26 +29,41 @@ def judge(
 ) -> Denial | None:
     """Why a reader may not do something with a call; None when they may.
 
-    Who may not search at all is told so, whether the call exists or not. For everybody else a call that they
-    may not view does not exist. Only who may view a call learns why they may not have its content.
+    Who is paused, or may not search at all, is told so, whether the call exists or not. For everybody else a
+    call that they may not view does not exist, unless a grant told them of it. Only who knows of a call
+    learns why they may not have its content.
 
     Args:
         decide: the policy decision point.
         reader: who asks.
         call: the call, if there is one in the reader's tenant.
-        action: `view`, `listen`, `listen-redacted`, `read-transcript` or `read-redacted`.
-        asked: from where, and what for.
+        action: one on a call.
+        asked: from where, what for, and by what grant.
     """
-    decision = decide(reader.facts, action, call, asked) if call else None
-    if decision is not None and decision.allowed:
+    if reader.paused:
+        return paused()
+    if call is not None and decide(reader.facts, action, call, asked).allowed:
         return None
-    if reader.facts.tenant_id is None:
+    return _refusal(decide, reader.facts, call, action, asked)
+
+
+def _refusal(
+    decide: Decide, reader: ReaderFacts, call: CallFacts | None, action: PolicyAction, asked: Circumstances
+) -> Denial:
+    if reader.tenant_id is None:
         return denied(("no-tenant",))
-    search = decide(reader.facts, PolicyAction.SEARCH, TenantFacts(reader.facts.tenant_id), asked)
+    search = decide(reader, PolicyAction.SEARCH, TenantFacts(reader.tenant_id), asked)
     if not search.allowed:
         return denied(search.policies)
-    if call is None or decision is None or not decide(reader.facts, PolicyAction.VIEW, call, asked).allowed:
+    if call is None or not _knows(decide, reader, call, asked):
         return absent()
     milder = _REDACTED_FORM.get(action)
-    redacted = milder is not None and decide(reader.facts, milder, call, asked).allowed
-    return denied(decision.policies, sorted(call.purposes), redacted=redacted)
+    redacted = milder is not None and decide(reader, milder, call, asked).allowed
+    return denied(decide(reader, action, call, asked).policies, sorted(call.purposes), redacted=redacted)
+
+
+def _knows(decide: Decide, reader: ReaderFacts, call: CallFacts, asked: Circumstances) -> bool:
+    """Whether the reader may know that there is this call: by a grant, or since they may view it."""
+    if asked.grant is not None and (asked.grant.reader, asked.grant.call) == (reader.id, call.id):
+        return True
+    return decide(reader, PolicyAction.VIEW, call, asked).allowed

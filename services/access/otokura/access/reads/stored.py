@@ -35,6 +35,8 @@ async def announced_transcript(
     """
     row = permit.row
     event: dict[str, Any] | None = row["transcript"]
+    if row["transcript_erased_at"] is not None:
+        raise NotReady("The transcript is erased: its time has passed.")
     if event is None:
         why = row["transcript_failure"]
         raise NotReady(f"There is no transcript: {why}." if why else "The transcript is not ready yet.")

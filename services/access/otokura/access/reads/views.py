@@ -80,7 +80,9 @@ class CallView(BaseModel):
     ended_at: datetime | None
     failure: str | None
     recording: RecordingView | None
+    recording_erased_at: datetime | None
     transcript: TranscriptView | None
+    transcript_erased_at: datetime | None
     customer_key_sha256: Sha256Hex | None = None
     """Of the customer's own key that opens this call, in the end alone."""
 
@@ -91,7 +93,7 @@ class CallView(BaseModel):
             {
                 **row,
                 "id": row["call_id"],
-                "recording": _recording(row["manifest"], row["manifest_sha256"]),
+                "recording": _recording(row),
                 "transcript": _transcript(row["transcript"], row["transcript_failure"]),
                 "customer_key_sha256": (row["customer_key"] or {}).get("key_sha256"),
             }
@@ -150,10 +152,11 @@ def facts_of(row: Mapping[str, Any]) -> CallFacts:
     )
 
 
-def _recording(manifest: dict[str, Any] | None, manifest_sha256: str | None) -> dict[str, Any] | None:
-    if manifest is None:
+def _recording(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    manifest: dict[str, Any] | None = row["manifest"]
+    if manifest is None or row["recording_erased_at"] is not None:
         return None
-    return {**manifest, **manifest["recording"], "manifest_sha256": manifest_sha256}
+    return {**manifest, **manifest["recording"], "manifest_sha256": row["manifest_sha256"]}
 
 
 def _transcript(event: dict[str, Any] | None, failure: str | None) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from otokura.access.state import AccessState
 from otokura.access.wrapped_keys import rewrapper_of
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import NotFound, Unprocessable
-from otokura.shared.events import KeyHolder, KeysRewrapped, KeysRotated
+from otokura.shared.events import KekDestroyed, KeyHolder, KeysRewrapped, KeysRotated
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish, publish_audit
 from otokura.shared.wrapped_keys import hear
@@ -85,7 +85,9 @@ async def note_progress(session: AsyncSession, event: KeysRewrapped) -> None:
 async def complete(
     session: AsyncSession, state: AccessState, rotation_id: UUID, operator: Reader
 ) -> RotationView:
-    """Notes that the retiring keys were destroyed, after the key provider has confirmed it. May be repeated.
+    """Notes, and tells, that the retiring keys were destroyed, after the key provider has confirmed it.
+
+    May be repeated.
 
     Raises:
         NotFound: there is no such rotation.
@@ -105,6 +107,8 @@ async def complete(
     record.destroyed_at = await identity.now(session)
     session.add(record)
     await session.flush()
+    for kek_id in record.retiring:
+        await publish(session, KekDestroyed(kek_id=kek_id, destroyed_at=record.destroyed_at))
     detail = {"rotation_id": record.id, "kek_id": record.new_kek_id, "destroyed": len(record.retiring)}
     await publish_audit(session, entry(Action.KEYS_DESTROYED, operator, detail))
     return view_of(record)

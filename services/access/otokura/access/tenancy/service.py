@@ -76,6 +76,7 @@ async def change_settings(
         "purposes": names,
         "require_notice": settings.require_notice,
         "require_purpose": settings.require_purpose,
+        "require_second_factor": settings.require_second_factor,
         "notice_version": settings.notice_version,
         "retention_days": settings.retention_days,
         "live_transcripts": settings.live_transcripts,
@@ -83,6 +84,9 @@ async def change_settings(
         "redaction_off": sorted(settings.redaction.off),
         "insight_rules": [rule.id for rule in settings.insight_rules.add],
         "insight_rules_off": sorted(settings.insight_rules.disable),
+        "break_glass_minutes": settings.break_glass_minutes,
+        "leak_rules": [rule.model_dump(mode="json") for rule in settings.leak_rules.add],
+        "leak_rules_off": sorted(settings.leak_rules.disable),
     }
     await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
     return tenant.version

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from otokura.access.identity.views import Body, Credentials, Name
 from otokura.access.tenancy.insight_rules import InsightRulesBody
+from otokura.access.tenancy.leak_rules import LeakRulesBody
 from otokura.shared.events import TenantSettings
 from otokura.shared.publication import Company, Contact
 from otokura.shared.redactions import RedactionKind, RedactionPolicy
@@ -75,6 +76,7 @@ class SettingsBody(TenantSettings):
     contact: ContactBody | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     redaction: RedactionPolicyBody = RedactionPolicyBody()  # pyright: ignore[reportIncompatibleVariableOverride]
     insight_rules: InsightRulesBody = InsightRulesBody()  # pyright: ignore[reportIncompatibleVariableOverride]
+    leak_rules: LeakRulesBody = LeakRulesBody()  # pyright: ignore[reportIncompatibleVariableOverride]
 
     model_config = ConfigDict(
         frozen=True,
@@ -124,6 +126,19 @@ class SettingsBody(TenantSettings):
                             }
                         ],
                         "disable": ["ja.abuse.long-call"],
+                    },
+                    "break_glass_minutes": 30,
+                    "leak_rules": {
+                        "add": [
+                            {
+                                "id": "many-calls",
+                                "kind": "breadth",
+                                "at_least": 60,
+                                "minutes": 60,
+                                "pause": True,
+                            }
+                        ],
+                        "disable": ["otokura.breadth"],
                     },
                 }
             ]

@@ -41,7 +41,8 @@ async def _transcribed(
     """
     if isinstance(event, TranscriptFailed) and event.request_id is not None:
         return
-    call = await session.get(Call, event.call_id)
+    # Locked, so that the call is not erased before this transaction ends, and told of after that.
+    call = await session.get(Call, event.call_id, with_for_update={"key_share": True, "read": True})
     if call is not None and call.tenant_id == event.tenant_id:
         event_type = WebhookEvent.CALL_TRANSCRIBED
         await _announce(session, call, event_type, lambda: payloads.transcribed(call, event))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from otokura.ingest.state import State
-from otokura.ingest.webhooks.destination import AddressPolicy, parse_url
+from otokura.ingest.webhooks.destination import parse_url
 from otokura.ingest.webhooks.errors import WebhookUrlRefused
 from otokura.ingest.webhooks.instruments import ATTEMPT_SECONDS, ATTEMPTS, DISABLED, GIVEN_UP, OLDEST_DUE
 from otokura.ingest.webhooks.models import DeliveryState
@@ -21,6 +21,7 @@ from otokura.ingest.webhooks.queue import Leased, lease, mark, oldest_due, prune
 from otokura.ingest.webhooks.sending import Answer, Sender, SendError
 from otokura.ingest.webhooks.service import judge
 from otokura.ingest.webhooks.signing import signed_headers
+from otokura.shared.destinations import AddressPolicy
 from otokura.shared.errors import IntegrityError, NotFound, Unavailable
 from otokura.shared.logs import get_logger
 

@@ -124,6 +124,7 @@ class Delivery(Table, table=True):
         ),
         Index("ix_webhook_deliveries_list", "webhook_id", "created_at", "id"),
         Index("ix_webhook_deliveries_created", "created_at"),
+        Index("ix_webhook_deliveries_call", "call_id"),
     )
 
     id: UUID = Field(primary_key=True)

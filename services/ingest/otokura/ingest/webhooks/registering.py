@@ -16,11 +16,12 @@ from otokura.ingest.dependencies import Caller
 from otokura.ingest.repository import now
 from otokura.ingest.state import State
 from otokura.ingest.webhooks import repository
-from otokura.ingest.webhooks.destination import AddressPolicy, parse_url
+from otokura.ingest.webhooks.destination import parse_url
 from otokura.ingest.webhooks.models import Webhook, WebhookState
 from otokura.ingest.webhooks.signing import new_secret, shown
 from otokura.ingest.webhooks.views import WebhookChange, WebhookInput
 from otokura.shared.audit import Action, AuditDraft
+from otokura.shared.destinations import AddressPolicy
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish_audit
 

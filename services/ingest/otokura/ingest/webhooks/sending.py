@@ -15,9 +15,9 @@ from http import HTTPStatus
 import httpcore
 import httpx
 
-from otokura.ingest.webhooks.connecting import AddressRefusedError, GuardedBackend, Resolver, SystemResolver
-from otokura.ingest.webhooks.destination import AddressPolicy
 from otokura.ingest.webhooks.settings import WebhookSettings
+from otokura.shared.destinations import AddressPolicy
+from otokura.shared.dialling import AddressRefusedError, GuardedBackend, Resolver, SystemResolver
 
 USER_AGENT = "Otokura-Webhooks/1"
 _SUCCESS = 2

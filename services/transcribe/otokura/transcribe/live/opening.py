@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from otokura.shared.cipher import decrypt
 from otokura.shared.database import Database
 from otokura.shared.directory import Directory
-from otokura.shared.events import LiveChunk, TenantSettings
+from otokura.shared.errors import NotFound
+from otokura.shared.events import ErasedKind, LiveChunk, TenantSettings
 from otokura.shared.keys import KeyContext, KeyProvider, KeyUse, Kind, associated_data, derive
+from otokura.shared.tombstones import is_erased
 from otokura.transcribe.live import repository
 from otokura.transcribe.live.call import LiveCall
 
@@ -46,7 +48,7 @@ async def open_call(
     """Takes a call; None when its key has not arrived yet.
 
     Raises:
-        NotFound: the key is erased.
+        NotFound: the key, or the call, is erased.
         IntegrityError: the wrapped key was changed.
         Unavailable: the database or the key provider cannot be reached.
     """
@@ -59,6 +61,8 @@ async def open_call(
     tenant = await directory.tenant(chunk.tenant_id)
     settings = tenant.settings if tenant else TenantSettings()
     async with database.session() as session:
+        if await is_erased(session, chunk.call_id, *ErasedKind):
+            raise NotFound("The call is erased.")
         resumed = await repository.take(session, chunk)
     call = LiveCall(chunk, resumed, settings.redaction)
     return Opened(call, dek, settings, chunk.language or settings.language)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from otokura.shared import tables
 
 revision = "0011"
-down_revision = "0005"
+down_revision = "0010"
 
 
 def _time(name: str, *, nullable: bool = False) -> sa.Column[object]:
@@ -31,4 +31,4 @@ def upgrade() -> None:
     )
     op.add_column("calls", sa.Column("customer_key", JSONB(none_as_null=True)))
     op.create_index("ix_call_keys_kek_id", "call_keys", ["kek_id"])
-    tables.create_rewrapping(op, "call_keys")
+    tables.create_rewrapping(op, "call_keys", "search_keys", "logins", "invitations")

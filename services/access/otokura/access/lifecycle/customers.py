@@ -1,0 +1,132 @@
+"""A customer's calls, by number. Numbers are kept as ciphertext under each call's key, so each is opened.
+
+No more are opened than asked for, and not before an entry says who asked: its id is the reason that the key
+provider is told.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from otokura.access.lifecycle.views import CustomerBody
+from otokura.access.state import AccessState
+from otokura.shared.cipher import decrypt
+from otokura.shared.errors import IntegrityError, NotFound, Unprocessable
+from otokura.shared.keys import (
+    KeyContext,
+    KeyUse,
+    Kind,
+    WrappedDek,
+    associated_data,
+    check_commitment,
+    derive,
+)
+from otokura.shared.logs import get_logger
+
+_PAGE = 500
+_PAGE_OF_CALLS = text("""
+    SELECT c.call_id, c.tenant_id, c.direction, c.started_at, c.personal, k.kek_id, k.wrapped, k.commitment
+    FROM calls c JOIN call_keys k ON k.call_id = c.call_id AND k.tenant_id = c.tenant_id
+    WHERE c.tenant_id = :tenant_id AND c.personal IS NOT NULL AND c.external_id IS NOT NULL
+        AND (CAST(:since AS timestamptz) IS NULL OR c.started_at >= :since)
+        AND (CAST(:until AS timestamptz) IS NULL OR c.started_at < :until)
+        AND (CAST(:at AS timestamptz) IS NULL OR (c.started_at, c.call_id) > (:at, CAST(:after AS uuid)))
+    ORDER BY c.started_at, c.call_id LIMIT :limit
+""")
+_WHOSE = {"inbound": ("caller",), "outbound": ("callee",), "internal": ()}
+
+log = get_logger(__name__)
+
+
+@dataclass
+class Found:
+    """A customer's calls, and those of which nobody can say whose they are."""
+
+    call_ids: list[UUID] = field(default_factory=list[UUID])
+    unreadable: list[UUID] = field(default_factory=list[UUID])
+
+
+def normalised(number: str) -> str:
+    """A number without what people write between its digits."""
+    return re.sub(r"[()\-. ]", "", number)
+
+
+async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entry_id: UUID) -> Found:
+    """The calls of a customer, oldest first.
+
+    Args:
+        state: the service's.
+        tenant_id: whose calls.
+        customer: by which numbers.
+        entry_id: the entry that says that they are looked for.
+
+    Raises:
+        Unprocessable: more calls would have to be opened than may be at once.
+        Unavailable: the database or the key provider is away.
+    """
+    wanted = {normalised(number) for number in customer.numbers}
+    found, opened = Found(), 0
+    at: datetime | None = None
+    after: UUID | None = None
+    while rows := await _page(state, tenant_id, customer, at, after):
+        opened += len(rows)
+        if opened > state.settings.customer_calls_opened:
+            raise Unprocessable(
+                f"More than {state.settings.customer_calls_opened} calls would have to be opened: "
+                "say since and until."
+            )
+        for row in rows:
+            try:
+                number = await _number(state, row, entry_id)
+            except (IntegrityError, NotFound) as error:
+                log.warning("customer.unreadable", call_id=str(row.call_id), error=error)
+                found.unreadable.append(row.call_id)
+                continue
+            if number is not None and _among(number, wanted):
+                found.call_ids.append(row.call_id)
+        at, after = rows[-1].started_at, rows[-1].call_id
+    return found
+
+
+async def _page(
+    state: AccessState, tenant_id: UUID, customer: CustomerBody, at: datetime | None, after: UUID | None
+) -> list[Any]:
+    values = {"tenant_id": tenant_id, "limit": _PAGE, "at": at, "after": after}
+    window = {"since": customer.since, "until": customer.until}
+    async with state.database.reading() as connection:
+        return list((await connection.execute(_PAGE_OF_CALLS, values | window)).all())
+
+
+async def _number(state: AccessState, row: Any, entry_id: UUID) -> str | None:
+    """The customer's number in a call; None when it names none.
+
+    Raises:
+        IntegrityError: key or numbers were changed.
+        NotFound: the key's key no longer exists.
+    """
+    whose = _WHOSE.get(row.direction, ())
+    if not whose:
+        return None
+    context = KeyContext(row.tenant_id, row.call_id)
+    wrapped = WrappedDek(row.kek_id, row.wrapped)
+    dek = await state.keys.unwrap(wrapped, context, KeyUse.READ, str(entry_id))
+    check_commitment(dek, row.call_id, row.commitment)
+    binding = associated_data(row.tenant_id, row.call_id, Kind.EVENT)
+    numbers: dict[str, str | None] = json.loads(
+        decrypt(derive(dek, Kind.EVENT, row.call_id), row.personal, binding)
+    )
+    told = [numbers.get(name) for name in whose]
+    return normalised(told[0]) if told[0] else None
+
+
+def _among(number: str, wanted: Collection[str]) -> bool:
+    return any(hmac.compare_digest(number.encode(), one.encode()) for one in wanted)

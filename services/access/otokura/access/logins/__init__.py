@@ -1,0 +1,1 @@
+"""People log in to Otokura itself: invitations, passwords, second factors, sessions."""

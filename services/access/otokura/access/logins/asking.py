@@ -1,0 +1,50 @@
+"""May somebody log in, from where they are? Asked of the policies at each login, refresh and acceptance."""
+
+from __future__ import annotations
+
+from otokura.access.identity.models import PrincipalRecord
+from otokura.access.identity.subject import Reader
+from otokura.access.identity.tokens import principal_of
+from otokura.access.permission import entry, identify
+from otokura.access.policy.denial import denied
+from otokura.access.state import AccessState
+from otokura.shared.address import ResolvedAddress
+from otokura.shared.audit_entries import Action
+from otokura.shared.policy.facts import PolicyAction, TenantFacts
+from otokura.shared.policy.questions import Question
+from otokura.shared.tokens import Principal
+
+
+async def person(state: AccessState, record: PrincipalRecord, place: ResolvedAddress) -> Reader:
+    """Somebody who has no token (yet), if they may log in from there.
+
+    Raises:
+        Forbidden: they may not; it is written down.
+        Unauthenticated: they, or their company, have been disabled.
+    """
+    return await bearer(state, principal_of(record, ()), place)
+
+
+async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -> Reader:
+    """Whom a token will be given to, if they may log in from there.
+
+    Raises:
+        Forbidden: they may not; it is written down.
+        Unauthenticated: they, or their company, have been disabled.
+        Unavailable: the refusal could not be written.
+    """
+    reader = await identify(state, token, place)
+    if reader.facts.tenant_id is None:
+        raise TypeError("an operator has no login")
+    resource, asked = TenantFacts(reader.facts.tenant_id), reader.circumstances()
+    decision = state.policies.decide(reader.facts, PolicyAction.LOG_IN, resource, asked)
+    if decision.allowed:
+        return reader
+    denial = denied(decision.policies)
+    detail = {
+        "why": list(denial.why),
+        "question": Question.of(reader.facts, PolicyAction.LOG_IN, resource, asked).described(),
+        "policy_version": state.policies.version,
+    }
+    await state.audit.write(entry(Action.LOGIN_REFUSED, reader, detail))
+    raise denial.error

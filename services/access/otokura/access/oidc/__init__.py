@@ -1,0 +1,1 @@
+"""Identity providers of tenants: their tokens, the keys that sign them, and whom they stand for."""

@@ -1,0 +1,62 @@
+"""The route of searching in what was said."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from otokura.access.permission import identify, record_denial
+from otokura.access.policy.denial import denied, paused
+from otokura.access.search.searching import Asked, permitted_by, search
+from otokura.access.search.views import SearchBody, SearchPage
+from otokura.access.state import State
+from otokura.shared.address import ClientAddress
+from otokura.shared.authentication import Authenticated
+from otokura.shared.errors import BadRequest, Forbidden, Unauthenticated, Unavailable, Unprocessable
+from otokura.shared.policy.facts import PolicyAction, TenantFacts
+from otokura.shared.policy.questions import Question
+from otokura.shared.problems import responses
+
+router = APIRouter(prefix="/v1/search", tags=["search"])
+
+
+@router.post("", responses=responses(BadRequest, Unauthenticated, Forbidden, Unprocessable, Unavailable))
+async def search_text(
+    body: SearchBody, state: State, token: Authenticated, place: ClientAddress, response: Response
+) -> SearchPage:
+    """Calls in which a phrase was said, newest first, with its places in the text that the reader may see.
+
+    Case, width, punctuation and the kind of kana do not matter. What the reader may not see is neither shown
+    nor counted. The entry that names the calls shown is written before they are.
+    """
+    asked = await _admitted(body, state, token, place)
+    page = await search(asked)
+    response.headers["Otokura-Entry-Id"] = str(asked.entry_id)
+    response.headers["Cache-Control"] = "private, no-store"
+    return page
+
+
+async def _admitted(body: SearchBody, state: State, token: Authenticated, place: ClientAddress) -> Asked:
+    """A reader who may search at all, for this purpose and reason. A denial is written before it is told.
+
+    Raises:
+        Unauthenticated: the token, or whose it is, is no longer good.
+        Forbidden: not from there, not in that role, not without a reason, or not while paused.
+        Unavailable: the denial could not be written.
+    """
+    reader = await identify(state, token, place)
+    action = PolicyAction.SEARCH_TEXT
+    if reader.facts.tenant_id is None:
+        denial, question = denied(("no-tenant",)), None
+    elif reader.paused:
+        denial, question = paused(), None
+    else:
+        tenant = TenantFacts(reader.facts.tenant_id)
+        circumstances = reader.circumstances(body.purpose, body.reason)
+        decision = state.policies.decide(reader.facts, action, tenant, circumstances)
+        question = Question.of(reader.facts, action, tenant, circumstances)
+        if decision.allowed:
+            told = permitted_by(question, decision.policies, state.policies.version)
+            return Asked(state, reader, body, told)
+        denial = denied(decision.policies)
+    await record_denial(state, reader, denial, action, question)
+    raise denial.error

@@ -1,0 +1,107 @@
+"""What a person is given of their calls: redacted, whole, and written down call by call."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from access_calls import Call
+from access_service import ELSEWHERE, Access, Person, Tenant, once
+from redacted_calls import Hidden, flac, noise, recorded, wav_samples, without
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+HIDDEN: Hidden = [(1, 1000, 2000)]
+SAID = noise(5)
+
+
+@pytest.fixture
+def officer(tenant: Tenant) -> Person:
+    return tenant.person("evidence-officer")
+
+
+def call_of(tenant: Tenant, hidden: Hidden | None = HIDDEN) -> Call:
+    return recorded(tenant, flac(SAID), hidden, samples=len(SAID))
+
+
+def export(client: httpx.Client, *calls: Call, **body: Any) -> httpx.Response:
+    told = {"call_ids": [str(call.id) for call in calls], "reason": "開示のご請求 2026-131", **body}
+    return client.post("/v1/exports", json=told)
+
+
+@pytest.mark.guarantee("Z9")
+def test_the_archive_holds_each_call_redacted_and_each_is_written_down(
+    access: Access, tenant: Tenant, officer: Person
+) -> None:
+    first, second = call_of(tenant), call_of(tenant)
+    unsearched = call_of(tenant, None)
+    with access.client(officer.token) as client:
+        response = export(client, first, second, unsearched)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as file:
+        assert file.testzip() is None
+        content = {name: file.read(name) for name in file.namelist()}
+    assert sorted(content) == [
+        *(
+            f"calls/{n:03d}/{part}"
+            for n in (1, 2)
+            for part in ("audio.wav", "transcript.json", "transcript.txt")
+        ),
+        "index.html",
+        "manifest.json",
+    ]
+    assert np.array_equal(wav_samples(content["calls/001/audio.wav"]), without(SAID, HIDDEN))
+    assert "[card-number]" in content["calls/002/transcript.txt"].decode()
+    manifest = json.loads(content["manifest.json"])
+    for told in manifest["files"]:
+        assert hashlib.sha256(content[told["name"]]).hexdigest() == told["sha256"]
+    assert "含みません" in content["index.html"].decode()
+    [opened] = access.audit.entries(entry_id=response.headers["Otokura-Entry-Id"])
+    assert opened["action"] == "disclosure.opened"
+    assert opened["detail"]["reason"] == "開示のご請求 2026-131"
+    assert opened["detail"]["calls"] == [str(call.id) for call in (first, second, unsearched)]
+    for call in (first, second, unsearched):
+        [read] = access.audit.entries(action="read.opened", call_id=str(call.id))
+        assert read["detail"]["export_id"] == manifest["export_id"]
+        assert access.audit.closed(read["entry_id"])["detail"]["outcome"] == "complete"
+    closed = access.audit.entry(action="disclosure.closed", tenant_id=str(tenant.id))
+    assert closed["detail"]["bytes_sent"] == len(response.content)
+    assert closed["detail"]["outcome"] == "complete"
+
+
+@pytest.mark.guarantee("Z9")
+def test_nobody_else_and_nothing_raw_unless_a_policy_says_so(
+    access: Access, tenant: Tenant, officer: Person
+) -> None:
+    call = call_of(tenant)
+    for role in ("supervisor", "agent", "analyst", "auditor"):
+        with access.client(tenant.person(role).token) as client:
+            assert export(client, call).status_code == 403
+    with access.client(officer.token) as client:
+        assert export(client, call, view="raw").status_code == 403
+        assert export(client, call, reason=" ").status_code == 422
+        assert export(client).status_code == 422
+    with access.client(officer.token, address=ELSEWHERE) as client:
+        assert export(client, call).status_code == 403
+    with access.client(access.tenant().person("evidence-officer").token) as client:
+        assert export(client, call).status_code == 422
+    assert access.audit.entries(action="read.opened", call_id=str(call.id)) == []
+
+
+def test_an_erased_call_is_not_exported(access: Access, tenant: Tenant, officer: Person) -> None:
+    call = call_of(tenant)
+    with access.client(officer.token) as client:
+        body = {"call_ids": [str(call.id)], "ground": "cease-use", "reason": "r"}
+        assert client.post("/v1/erasures", json=body, headers=once()).status_code == 201
+        for _ in range(100):
+            response = export(client, call)
+            if response.status_code == 422:
+                break
+        assert response.json()["unknown"] == [str(call.id)]

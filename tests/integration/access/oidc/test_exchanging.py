@@ -1,0 +1,84 @@
+"""A provider's token for one of Otokura's (RFC 8693)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from access_service import Access, Tenant
+from issuer_server import Issuer
+from oidc_people import Trust, audience, trust
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+TYPE = "urn:ietf:params:oauth:token-type:"
+
+
+def exchanged(access: Access, token: str, **changes: str) -> httpx.Response:
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": token,
+        "subject_token_type": f"{TYPE}access_token",
+        **changes,
+    }
+    return httpx.post(f"{access.url}/oauth2/token", data={k: v for k, v in form.items() if v != "absent"})
+
+
+@pytest.mark.guarantee("P15")
+def test_a_token_is_exchanged_for_one_that_says_who_and_no_more(access: Access, trusted: Trust) -> None:
+    answer = exchanged(access, trusted.person("taro"))
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    assert (body["token_type"], body["issued_token_type"]) == ("Bearer", f"{TYPE}access_token")
+    assert answer.headers["Cache-Control"] == "no-store"
+    claims = jwt.decode(body["access_token"], options={"verify_signature": False})
+    known = trusted.subjects()["taro"]
+    assert (claims["sub"], claims["tenant"]) == (known["principal_id"], str(trusted.tenant.id))
+    assert (claims["roles"], claims["agent_ids"], claims["kind"]) == (["agent"], ["2041", "2099"], "person")
+    assert claims["exp"] - claims["iat"] == body["expires_in"] <= 300
+    assert trusted.status(body["access_token"]) == 200
+    issued = access.audit.entry(action="token.issued", reader=known["principal_id"])["detail"]
+    accepted = access.audit.entry(action="token.accepted", reader=known["principal_id"])["detail"]
+    assert (issued["jti"], issued["exchanged"]) == (claims["jti"], accepted["jti"])
+
+
+@pytest.mark.guarantee("P15")
+def test_it_lives_no_longer_than_what_it_was_got_for(access: Access, trusted: Trust) -> None:
+    short = trusted.forged(exp=int(time.time()) + 20)
+    assert 0 < exchanged(access, short).json()["expires_in"] <= 20
+    over = trusted.forged(iat=int(time.time()) - 60, exp=int(time.time()) - 5)
+    assert exchanged(access, over).status_code == 400, (
+        "good for the clocks' difference, and not to be renewed"
+    )
+
+
+@pytest.mark.guarantee("P14")
+def test_it_ends_with_its_issuer(access: Access, trusted: Trust) -> None:
+    ours = exchanged(access, trusted.person("hanako")).json()["access_token"]
+    assert trusted.status(ours) == 200
+    with trusted.admin() as client:
+        assert client.delete(trusted.path).status_code == 204
+    assert trusted.status(ours) == 401
+
+
+@pytest.mark.guarantee("P15")
+def test_nothing_else_is_exchanged(access: Access, tenant: Tenant, issuer: Issuer) -> None:
+    trusted = trust(access, tenant, issuer, provisioning=False, groups_claim=None, groups=[])
+    local = tenant.person("supervisor")
+    stranger = trusted.person("hanako")
+    good = issuer.tokens("hanako", audience(tenant))["access_token"]
+    for token in (local.token, stranger, good, "junk", trusted.forged(aud="other"), "x" * 50_000):
+        answer = exchanged(access, token)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert token not in answer.text
+    for wrong in (
+        {"subject_token": "absent"},
+        {"subject_token_type": "absent"},
+        {"subject_token_type": f"{TYPE}refresh_token"},
+        {"requested_token_type": f"{TYPE}refresh_token"},
+        {"actor_token": "x"},
+    ):
+        assert exchanged(access, good, **wrong).status_code == 400
