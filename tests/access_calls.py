@@ -15,6 +15,7 @@ from otokura.access.lifecycle import handlers as lifecycle
 from otokura.access.reads import handlers
 from otokura.access.search import handlers as search_handlers
 from otokura.shared.consumer import EventContext
+from otokura.shared.customer_keys import CustomerCopy, copy_for
 from otokura.shared.events import (
     CallEnded,
     CallEvent,
@@ -67,6 +68,7 @@ async def seal_call(
     audio: bytes,
     *,
     said: Callable[[UUID], Transcript] | None = None,
+    customer_key: str | None = None,
     **about: Any,
 ) -> Call:
     """A sealed and transcribed call: its objects are stored, its events are told to nobody yet."""
@@ -89,6 +91,7 @@ async def seal_call(
             manifest=manifest.model_dump(mode="json"),
             manifest_sha256=manifest.sha256(),
             sealed_at=at,
+            customer_key=customer_copy(customer_key, dek) if customer_key else None,
         ),
         KeyWrapped.model_validate(
             {
@@ -102,6 +105,12 @@ async def seal_call(
         TranscriptCompleted(**common, version=1, completed_at=at, **words),
     )
     return Call(call_id, manifest, audio, transcript, events)
+
+
+def customer_copy(customer_key: str, dek: bytes) -> CustomerCopy:
+    """The key for the customer's own, as ingest tells of it."""
+    key_sha256, wrapped = copy_for(customer_key, dek)
+    return CustomerCopy(key_sha256=key_sha256, wrapped=base64.b64encode(wrapped))
 
 
 async def store_recording(

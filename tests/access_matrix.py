@@ -62,7 +62,8 @@ class Operation:
         renewed: makes anew what the request uses up.
         across: the roles that may on every tenant.
         body_names: whether the body names something of a tenant.
-        once: what it does for whoever may can be done once only, and is tested where rotations are.
+        once: what it does for whoever may can be done once only, or of calls of their own; it is tested
+            where that is.
     """
 
     method: str
@@ -108,6 +109,7 @@ OPERATIONS = [
     Operation("GET", "/v1/calls/{call_id}", READING),
     Operation("GET", "/v1/calls/{call_id}/audio", HEARING, reading()),
     Operation("HEAD", "/v1/calls/{call_id}/audio", HEARING, reading()),
+    Operation("GET", "/v1/calls/{call_id}/sealed", HEARING, reading(), once=True),
     Operation("GET", "/v1/calls/{call_id}/transcript", HEARING, reading()),
     Operation("GET", "/v1/calls/{call_id}/transcript", READING, reading(view="redacted")),
     Operation("GET", "/v1/calls/{call_id}/transcript/live", READING, reading()),

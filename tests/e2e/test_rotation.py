@@ -27,7 +27,8 @@ from worker_support import silent_wav
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 QUALITY = {"purpose": "quality"}
 TABLES = {
-    "ingest": "SELECT id AS call_id, tenant_id, kek_id, wrapped_dek AS wrapped FROM calls",
+    "ingest": "SELECT id AS call_id, tenant_id, kek_id, wrapped_dek AS wrapped FROM calls"
+    " WHERE wrapped_dek <> ''",
     "transcribe": "SELECT call_id, tenant_id, kek_id, wrapped FROM call_keys",
     "access": "SELECT call_id, tenant_id, kek_id, wrapped FROM call_keys",
 }

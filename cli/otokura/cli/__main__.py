@@ -9,6 +9,7 @@ from otokura.cli.calls import command as calls
 from otokura.cli.demo.command import demo
 from otokura.cli.kafka import kafka
 from otokura.cli.keys import command as keys
+from otokura.cli.opening import open_sealed
 from otokura.cli.policy import command as policy
 from otokura.cli.schemas.command import schemas
 from otokura.cli.transcriptions import command as transcriptions
@@ -23,6 +24,7 @@ app.command()(demo)
 app.command()(kafka)
 app.command()(schemas)
 app.command()(admin.token)
+app.command("open")(open_sealed)
 app.add_typer(admin.app, name="admin")
 app.add_typer(calls.app, name="call")
 app.add_typer(dlq.app, name="dlq")

@@ -51,6 +51,7 @@ class Action(StrEnum):
     PRINCIPAL_DISABLED = "principal.disabled"
     KEY_CREATED = "key.created"
     KEY_WITHDRAWN = "key.withdrawn"
+    KEY_HANDED_OVER = "key.handed-over"
     KEYS_ROTATED = "keys.rotated"
     KEYS_DESTROYED = "keys.destroyed"
     SECRET_CHANGED = "secret.changed"  # noqa: S105 - the name of an action

@@ -45,7 +45,8 @@ _PAUSE_SECONDS = 0.2
 """Between batches: at most 500 keys a second, so that the events of new calls are not held up by them."""
 _MOST_UNSENT = 500
 _TELL_SECONDS = 5.0
-_LOCK_TIMEOUT = "3s"
+_LOCK_TIMEOUT = "1s"
+"""Transactions that store a wrapped key wait behind ours for so long at most."""
 _NOT_AVAILABLE = "55P03"
 
 _UNSENT = text("SELECT count(*) FROM outbox WHERE sent_at IS NULL")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Table, Text, any_, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, Text, and_, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -40,9 +40,10 @@ class WrappedKeys:
     context: str | None = None
 
     def under(self, kek_ids: Collection[str]) -> ColumnElement[bool]:
-        """Whether a row is under one of these."""
+        """Whether a row has a key under one of these; an empty one was destroyed."""
         # One array, however many tenants there are: a list of parameters would have a limit.
-        return self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
+        named = self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
+        return and_(named, self.table.c[self.wrapped] != b"")
 
     def rows(self) -> Select[Any]:
         """All rows, as owner, context, tenant, kek_id and wrapped."""

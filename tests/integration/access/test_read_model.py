@@ -25,6 +25,8 @@ from otokura.shared.idempotency import idempotency_metadata
 from otokura.shared.ids import uuid7
 from otokura.shared.kafka import Producer
 from otokura.shared.messaging_models import messaging_metadata
+from otokura.shared.rewrapping_tables import rewrapping_metadata
+from otokura.shared.tombstones import tombstone_metadata
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 SELECTS = (
@@ -141,7 +143,8 @@ async def test_migrations_make_the_tables_that_the_models_say(database_url: str)
 def compare(connection: Connection) -> list[Any]:
     """What the models say beyond, or other than, the database."""
     everything = MetaData()
-    for metadata in (Table.metadata, messaging_metadata, idempotency_metadata):
+    shared = (messaging_metadata, idempotency_metadata, rewrapping_metadata, tombstone_metadata)
+    for metadata in (Table.metadata, *shared):
         for table in metadata.tables.values():
             table.to_metadata(everything)
     options = {"compare_type": True, "include_name": lambda name, *_: name != "alembic_version"}

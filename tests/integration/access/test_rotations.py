@@ -46,7 +46,8 @@ def operator(access: Access) -> Iterator[httpx.Client]:
 def between(access: Access) -> Iterator[None]:
     """Whatever a test left is over."""
     yield
-    access.query("UPDATE key_rotations SET destroyed_at = now() WHERE destroyed_at IS NULL")
+    over = "UPDATE key_rotations SET rewrapped_at = now(), destroyed_at = now() WHERE destroyed_at IS NULL"
+    access.query(over)
 
 
 def begin(access: Access, operator: httpx.Client) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def test_every_command_is_there() -> None:
         "dlq",
         "kafka",
         "keys",
+        "open",
         "policy",
         "schemas",
         "token",

@@ -37,6 +37,7 @@ from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import AnyVerifier, OidcVerifier
 from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
+from otokura.access.reads import sealed
 from otokura.access.reads.closing import Closings
 from otokura.access.reads.handlers import subscriptions
 from otokura.access.rotations import api as rotations
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         tenancy.router,
         policy.router,
         reads.router,
+        sealed.router,
         search.router,
         live.router,
         feeds.router,

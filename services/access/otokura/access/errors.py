@@ -114,6 +114,12 @@ class NotReady(Conflict):
     code, title = "not-ready", "Not ready"
 
 
+class HeldByCustomer(Conflict):
+    """The server has destroyed its key of this call: only the customer's own opens it."""
+
+    code, title = "held-by-customer", "Only the customer's key opens this"
+
+
 class BeingErased(Conflict):
     """The call's erasure has begun: nothing stops it."""
 

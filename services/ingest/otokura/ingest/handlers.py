@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otokura.ingest import customer_keys
 from otokura.ingest.erasing import IngestPart
 from otokura.ingest.webhooks import announcing
 from otokura.shared import directory, erasing, wrapped_keys
@@ -15,6 +16,7 @@ def subscriptions(part: IngestPart) -> list[Subscription]:
     return [
         *directory.handlers(),
         *announcing.subscriptions(),
+        *customer_keys.subscriptions(),
         *wrapped_keys.subscriptions(),
         *erasing.subscriptions(part),
     ]

@@ -88,6 +88,9 @@ class Call(Table, table=True):
         default=1, sa_column=Column(BigInteger, nullable=False, server_default=text("1"))
     )
     """Grows with each wrapping of the key: the version of its event."""
+    customer_key: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The same key for the tenant's own, from the sealing on: `otokura.shared.customer_keys.CustomerCopy`.
+    When the call is transcribed `wrapped_dek` is emptied."""
 
     state: str = CallState.LIVE
     version: int = Field(default=1, sa_type=BigInteger)

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.ingest.assembly import Assembly
 from otokura.ingest.call_keys import CallKey
+from otokura.ingest.customer_keys import with_copy
 from otokura.ingest.errors import CallNotFound
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState, Origin, Piece
@@ -98,7 +99,8 @@ class Sealer:
             await self._check_it_is_the_newest(call)
             log.exception("sealing.key-refused", call_id=str(call.id), reason=error.code)
             return Failed("The call's key cannot be opened; what was accepted is kept."), []
-        return await self._make(call, claim, key, timeline)
+        outcome, lost = await self._make(call, claim, key, timeline)
+        return await with_copy(self._state.directory, key, outcome), lost
 
     async def _check_it_is_the_newest(self, call: Call) -> None:
         """Whether the key that was refused is still the call's.

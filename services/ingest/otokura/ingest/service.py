@@ -20,6 +20,7 @@ from otokura.ingest.errors import (
 )
 from otokura.ingest.models import Call, CallState, Origin
 from otokura.ingest.timeline import milliseconds
+from otokura.shared.customer_keys import CustomerCopy
 from otokura.shared.events import CallEnded, CallStarted, Channel, Direction, Notice, TenantSettings
 from otokura.shared.manifest import Gap, GapReason, Manifest, StoredObject
 
@@ -38,6 +39,8 @@ class Audio:
     """In each channel."""
     gaps: list[Gap]
     stored: StoredObject
+    customer_key: CustomerCopy | None = None
+    """The key for the tenant's own, where the tenant has one."""
 
 
 def check_purposes(asked: list[str], settings: TenantSettings) -> None:

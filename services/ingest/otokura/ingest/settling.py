@@ -84,6 +84,8 @@ def _conclude(
 ) -> tuple[list[EventData], AuditDraft]:
     """Write the outcome into the row; what is told of it."""
     if isinstance(outcome, Audio):
+        if outcome.customer_key is not None:
+            call.customer_key = outcome.customer_key.model_dump(mode="json")
         return _seal(call, build_manifest(call, outcome, call.ended_at or moment), moment, lost)
     result: Outcome = "failed" if isinstance(outcome, Failed) else "empty"
     call.state = CallState(result)
@@ -106,14 +108,17 @@ def _seal(
         manifest=call.manifest,
         manifest_sha256=digest,
         sealed_at=moment,
+        customer_key=call.customer_key,
     )
-    detail = {
+    detail: dict[str, Any] = {
         "manifest_sha256": digest,
         "plaintext_sha256": manifest.recording.plaintext_sha256,
         "origin": manifest.origin,
         "duration_ms": manifest.duration_ms,
         "lost_segments": lost,
     }
+    if call.customer_key is not None:
+        detail["customer_key"] = call.customer_key["key_sha256"]
     return [sealed, _settled_event(call, "sealed", moment)], _entry(call, Action.RECORDING_SEALED, detail)
 
 

@@ -14,6 +14,7 @@ from otokura.shared.tombstones import unless_erased
 from otokura.transcribe import repository
 from otokura.transcribe.again import handlers as again
 from otokura.transcribe.erasing import TranscribePart
+from otokura.transcribe.handing_over import is_handed_over
 
 GROUP = "otokura-transcribe"
 
@@ -46,12 +47,15 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
         raise Poison("The manifest of the sealed recording does not have the hash that the event carries.")
     if (manifest.call_id, manifest.tenant_id) != (event.call_id, event.tenant_id):
         raise Poison("The manifest of the sealed recording is another call's.")
-    await repository.add_job(session, manifest)
+    held = event.customer_key is not None
+    await repository.add_job(session, manifest, customer_holds_key=held)
 
 
 @unless_erased(*ErasedKind)
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """Keeps the call's wrapped key. The job may be there already, or come later."""
     if await wrapped_keys.is_retired(session, event.kek_id):
+        return
+    if await is_handed_over(session, event.call_id):
         return
     await repository.store_key(session, event)

@@ -68,6 +68,8 @@ class Recording(Table, table=True):
     """When the call began."""
     last_version: int = 0
     job_id: UUID | None = None
+    customer_holds_key: bool = False
+    """Its key is destroyed here with the end of its first job: nobody but the customer can open it then."""
 
 
 class Job(Table, table=True):

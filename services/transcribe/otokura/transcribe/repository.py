@@ -58,8 +58,13 @@ class LeasedJob:
         return self.manifest.tenant_id
 
 
-async def add_job(session: AsyncSession, manifest: Manifest) -> bool:
+async def add_job(session: AsyncSession, manifest: Manifest, *, customer_holds_key: bool = False) -> bool:
     """Queues a recording; one that was ever queued stays as it is.
+
+    Args:
+        session: the transaction.
+        manifest: the recording's.
+        customer_holds_key: the key is to be destroyed here when the recording is transcribed.
 
     Returns:
         Whether it is new.
@@ -69,6 +74,7 @@ async def add_job(session: AsyncSession, manifest: Manifest) -> bool:
         "manifest": manifest.model_dump(mode="json"),
         "started_at": manifest.started_at,
         "last_version": 0,
+        "customer_holds_key": customer_holds_key,
     }
     added = insert(Recording).values(recording).on_conflict_do_nothing().returning(col(Recording.call_id))
     if (await session.exec(added)).one_or_none() is None:

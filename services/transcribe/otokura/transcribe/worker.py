@@ -16,6 +16,7 @@ from otokura.shared.logs import get_logger
 from otokura.shared.outbox import publish, publish_audit, publish_dead
 from otokura.transcribe import instruments, repository, service
 from otokura.transcribe.errors import EngineFailed, LeaseLost
+from otokura.transcribe.handing_over import hand_over
 from otokura.transcribe.handlers import GROUP
 from otokura.transcribe.repository import LeasedJob
 from otokura.transcribe.settings import Settings
@@ -144,6 +145,7 @@ class Worker:
         try:
             async with self._database.session() as session:
                 await repository.finish(session, job, made_with=event.model)
+                await hand_over(session, job.tenant_id, job.call_id)
                 await publish(session, event)
                 await publish_audit(
                     session,
@@ -194,6 +196,7 @@ class Worker:
         )
         async with self._database.session() as session:
             await repository.finish(session, job, reason=reason)
+            await hand_over(session, job.tenant_id, job.call_id)
             await publish(
                 session,
                 TranscriptFailed(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from otokura.shared.clients import Sha256Hex
+from otokura.shared.customer_keys import CustomerCopy
 from otokura.shared.events.base import CallEvent, ChannelRole, Direction, Topic
 
 
@@ -70,6 +71,8 @@ class RecordingSealed(CallEvent):
     manifest: dict[str, Any]
     manifest_sha256: Sha256Hex
     sealed_at: datetime
+    customer_key: CustomerCopy | None = None
+    """The DEK for the tenant's own key: then the services destroy their copies when it is transcribed."""
 
 
 class KeyWrapped(CallEvent):

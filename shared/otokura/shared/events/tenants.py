@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from otokura.shared.clients import ClientKey, ClientLimits, Sha256Hex
+from otokura.shared.customer_keys import CustomerKey
 from otokura.shared.events.base import EventData, Role, Topic
 from otokura.shared.insight.settings import InsightRules
 from otokura.shared.leak_rules import LeakRules
@@ -56,6 +57,9 @@ class TenantSettings(BaseModel):
     it; None: it does not. Needs `live_transcripts`."""
     redaction: RedactionPolicy = RedactionPolicy()
     """What is not taken out of the text and audio that analysts and feeds get."""
+    customer_key: CustomerKey | None = None
+    """The tenant's own public key: recordings sealed from then on can be opened by its holder alone, once
+    they are transcribed."""
     insight_rules: InsightRules = InsightRules()
     """What changes in the rules by which words of a call become findings."""
     break_glass_minutes: int = Field(default=60, ge=1, le=480)

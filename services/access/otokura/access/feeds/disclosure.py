@@ -34,6 +34,7 @@ from otokura.shared.policy.questions import Question
 from otokura.shared.producer import Producer
 from otokura.shared.redacted import redacted
 
+HELD_BY_CUSTOMER = "held-by-customer"
 NOT_REDACTED = "the transcript was never searched for what to redact"
 TRANSCRIBED = "there is a transcript"
 CHANGED = "the feed or the call changed meanwhile"
@@ -95,6 +96,8 @@ class Disclosures:
 
     def _decide(self, facts: Facts, job: Job) -> Permitted | Outcome:
         call = facts.call
+        if call is not None and facts.row["wrapped"] is None and facts.row["customer_key"] is not None:
+            return Outcome(JobState.WITHHELD, job.version, HELD_BY_CUSTOMER)
         if call is None or facts.row["wrapped"] is None:
             raise NotYet("The call's beginning or its key has not come yet.")
         live = job.kind is JobKind.PARTIAL

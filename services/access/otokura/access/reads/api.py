@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime
 
-from otokura.access.errors import NotAcceptable, NotReady
+from otokura.access.errors import HeldByCustomer, NotAcceptable, NotReady
 from otokura.access.permission import Searcher, entry
 from otokura.access.reads import content, gate, repository
 from otokura.access.reads.asking import Asking
@@ -104,7 +104,9 @@ async def get_call(
 @router.get(
     "/{call_id}/audio",
     response_class=Response,
-    responses=_AUDIO_DOC | _DENIALS | responses(NotReady, RangeNotSatisfiable, IntegrityError),
+    responses=_AUDIO_DOC
+    | _DENIALS
+    | responses(NotReady, HeldByCustomer, RangeNotSatisfiable, IntegrityError),
 )
 async def get_audio(
     call_id: UUID,
@@ -166,7 +168,7 @@ async def _rendition(state: AccessState, permit: gate.Permit, cover: Cover) -> c
 @router.get(
     "/{call_id}/transcript",
     response_class=Response,
-    responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, NotAcceptable, IntegrityError),
+    responses=_TRANSCRIPT_DOC | _DENIALS | responses(NotReady, HeldByCustomer, NotAcceptable, IntegrityError),
 )
 async def get_transcript(
     call_id: UUID,

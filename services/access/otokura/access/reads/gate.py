@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from otokura.access.errors import NotReady
+from otokura.access.errors import HeldByCustomer, NotReady
 from otokura.access.grants import using
 from otokura.access.grants.using import Given
 from otokura.access.identity.subject import Reader, is_over, reader_from
@@ -190,17 +190,41 @@ async def _judged(
 
 
 def require_manifest(permit: Permit) -> Manifest:
-    """The manifest of the call's recording.
+    """The manifest of the call's recording, which can be opened here.
 
     Raises:
         NotReady: the call has no recording (yet), or its key has not arrived.
+        HeldByCustomer: the key was here, and is not any more.
+    """
+    manifest = require_recording(permit)
+    require_key(permit)
+    return manifest
+
+
+def require_recording(permit: Permit) -> Manifest:
+    """The manifest of the call's recording, whoever can open it.
+
+    Raises:
+        NotReady: the call has no recording (yet).
     """
     row = permit.row
     if row["manifest"] is None:
         raise NotReady(f"The call has no recording: it is {row['state']}.", state=row["state"])
-    if row["wrapped"] is None:
-        raise NotReady("The recording's key has not arrived yet.", state=row["state"])
     return Manifest.model_validate(row["manifest"])
+
+
+def require_key(permit: Permit) -> None:
+    """That the call's key is here.
+
+    Raises:
+        NotReady: it has not arrived.
+        HeldByCustomer: it was here, and is not any more.
+    """
+    row = permit.row
+    if row["wrapped"] is None and row["customer_key"] is not None:
+        raise HeldByCustomer("Take it with GET …/sealed, and open it with `otokura open`.")
+    if row["wrapped"] is None:
+        raise NotReady("The call's key has not arrived yet.", state=row["state"])
 
 
 async def open_read(
@@ -231,8 +255,7 @@ async def open_live(state: AccessState, permit: Permit, about: Mapping[str, Any]
         GrantOver: the grant was used as often as it may be.
         Unavailable: the entry was not acknowledged. There is no read.
     """
-    if permit.row["wrapped"] is None:
-        raise NotReady("The call's key has not arrived yet.", state=permit.row["state"])
+    require_key(permit)
     opened = Opened(state, permit, permit.request.read_id or uuid7(), uuid7())
     await _write_down(opened, about)
     return opened

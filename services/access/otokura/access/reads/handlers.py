@@ -13,6 +13,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.models import Table
+from otokura.access.reads.handing_over import hand_over, is_handed_over, one_at_a_time
 from otokura.access.reads.models import CallKeyRecord, CallRecord, TranscriptRecord, TranscriptVersion
 from otokura.shared.consumer import EventContext, Subscription
 from otokura.shared.errors import Poison
@@ -74,6 +75,7 @@ async def call_settled(session: AsyncSession, event: CallSettled, _context: Even
 @unless_erased(ErasedKind.RECORDING)
 async def recording_sealed(session: AsyncSession, event: RecordingSealed, _context: EventContext) -> None:
     """The manifest, after its hash is checked: from here on it is trusted."""
+    await one_at_a_time(session, event)
     try:
         manifest = Manifest.model_validate(event.manifest)
     except ValidationError as error:
@@ -86,14 +88,17 @@ async def recording_sealed(session: AsyncSession, event: RecordingSealed, _conte
         "manifest": manifest.model_dump(mode="json"),
         "manifest_sha256": event.manifest_sha256,
         "sealed_at": event.sealed_at,
+        "customer_key": event.customer_key.model_dump(mode="json") if event.customer_key else None,
     }
     await _store(session, CallRecord, event, "sealed_version", values)
+    await hand_over(session, event)
 
 
 @unless_erased()
 async def key_wrapped(session: AsyncSession, event: KeyWrapped, _context: EventContext) -> None:
     """The call's wrapped key; a newer one is the same key under a newer KEK."""
-    if await is_retired(session, event.kek_id):
+    await one_at_a_time(session, event)
+    if await is_retired(session, event.kek_id) or await is_handed_over(session, event):
         return
     values = {"kek_id": event.kek_id, "wrapped": event.wrapped, "commitment": event.commitment}
     await _store(session, CallKeyRecord, event, "version", values)
@@ -104,17 +109,21 @@ async def transcript_completed(
     session: AsyncSession, event: TranscriptCompleted, _context: EventContext
 ) -> None:
     """Where the transcript lies. A version that comes late is kept, and does not take a newer one's place."""
+    await one_at_a_time(session, event)
     about = event.model_dump(mode="json", exclude={"call_id", "tenant_id"})
     values = {"event": about, "completed_at": event.completed_at}
     await _store(session, TranscriptRecord, event, "version", values)
     kept = event.model_dump(include={"call_id", "version", "tenant_id", "request_id", "completed_at"})
     await session.exec(insert(TranscriptVersion).values({**kept, "event": about}).on_conflict_do_nothing())
+    await hand_over(session, event)
 
 
 @unless_erased(ErasedKind.TRANSCRIPT)
 async def transcript_failed(session: AsyncSession, event: TranscriptFailed, _context: EventContext) -> None:
     """Why there is no transcript; one that exists already stays."""
+    await one_at_a_time(session, event)
     await _store(session, TranscriptRecord, event, "failed_version", {"failure": event.reason})
+    await hand_over(session, event)
 
 
 async def _store(

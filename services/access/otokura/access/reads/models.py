@@ -51,6 +51,8 @@ class CallRecord(Table, table=True):
     manifest: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     manifest_sha256: str | None = None
     sealed_at: datetime | None = moment(nullable=True)
+    customer_key: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The key for the tenant's own: `otokura.shared.customer_keys.CustomerCopy`."""
 
     recording_erased_at: datetime | None = moment(nullable=True)
     transcript_erased_at: datetime | None = moment(nullable=True)

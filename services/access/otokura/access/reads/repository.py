@@ -21,6 +21,7 @@ _STATE = """CASE WHEN c.outcome IS NOT NULL THEN c.outcome WHEN c.manifest IS NO
 CALL_COLUMNS = f"""
     c.call_id, c.tenant_id, c.external_id, {_STATE} AS state, c.direction, c.agent_id, c.channels, c.notice,
     c.purposes, c.language, c.started_at, c.ended_at, c.failure, c.manifest, c.manifest_sha256,
+    c.customer_key,
     x.event AS transcript, x.failure AS transcript_failure, owner.team, c.recording_erased_at,
     c.transcript_erased_at
 """

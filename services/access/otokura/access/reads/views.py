@@ -83,6 +83,8 @@ class CallView(BaseModel):
     recording_erased_at: datetime | None
     transcript: TranscriptView | None
     transcript_erased_at: datetime | None
+    customer_key_sha256: Sha256Hex | None = None
+    """Of the customer's own key that opens this call, in the end alone."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> CallView:
@@ -93,6 +95,7 @@ class CallView(BaseModel):
                 "id": row["call_id"],
                 "recording": _recording(row),
                 "transcript": _transcript(row["transcript"], row["transcript_failure"]),
+                "customer_key_sha256": (row["customer_key"] or {}).get("key_sha256"),
             }
         )
 

@@ -48,6 +48,11 @@ class Indexer:
         database = self._state.database
         async with database.session() as session:
             row = await repository.facts(session, job.tenant_id, job.call_id)
+        if row is not None and row["wrapped"] is None and row["customer_key"] is not None:
+            # Only its customer opens it: nobody finds it by what was said.
+            async with database.session() as session:
+                await queue.finish(session, job, job.version, JobState.DONE)
+            return
         if row is None or row["wrapped"] is None or row["manifest"] is None or row["transcript"] is None:
             raise NotYet("The call's beginning, its recording, its key or its transcript has not come yet.")
         # Before the index's own key, which counts as lost only where the provider has the others.

@@ -33,7 +33,9 @@ async def matching(session: AsyncSession, wanted: Selection, tenant_id: UUID | N
         **{name: getattr(wanted, name) for name in ("call_id", "since", "until", "model")},
     }
     given = {name: value for name, value in values.items() if value is not None}
-    conditions = " AND ".join(["c.manifest IS NOT NULL", *(_CONDITIONS[name] for name in given)])
+    conditions = " AND ".join(
+        ["c.manifest IS NOT NULL", "c.customer_key IS NULL", *(_CONDITIONS[name] for name in given)]
+    )
     statement = text(f"SELECT count(*) FROM calls c WHERE {conditions}")  # noqa: S608 - constants
     return int(await (await session.connection()).scalar(statement, given) or 0)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from otokura.ingest.call_keys import CallKey
+from otokura.ingest.customer_keys import with_copy
 from otokura.ingest.errors import EmptyAudio
 from otokura.ingest.leases import held
 from otokura.ingest.models import Call, CallState
@@ -45,7 +46,7 @@ class FileUpload:
         async with held(self.state, self.claim):
             try:
                 stored = StoredFile(self.call, self.key, self.name, await self._store(body))
-                audio = await examine(self.state, stored)
+                audio = await with_copy(self.state.directory, self.key, await examine(self.state, stored))
             except BaseException:
                 await discard(self.state.store, self._bucket, self.name)
                 raise

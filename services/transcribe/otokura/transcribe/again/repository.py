@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, text, update
+from sqlalchemy import delete, exists, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.shared.events import TranscriptionRequested
-from otokura.transcribe.models import Job, JobState, Request, WorkerRecord
+from otokura.transcribe.models import Job, JobState, Recording, Request, WorkerRecord
 from otokura.transcribe.service import HANDICAP
 
 ALIVE = timedelta(minutes=1)
@@ -30,7 +30,7 @@ _EXPAND = """
         asked.model, now() + (r.manifest->>'duration_ms')::bigint * :handicap * interval '1 ms',
         'queued', 0, '{{}}', 0, 0
     FROM requests asked CROSS JOIN recordings r
-    WHERE asked.id = :request_id AND {conditions} AND NOT EXISTS (
+    WHERE asked.id = :request_id AND {conditions} AND NOT r.customer_holds_key AND NOT EXISTS (
         SELECT FROM jobs j WHERE j.call_id = r.call_id AND (
             (j.lane = 'again' AND j.finished_at IS NULL AND j.model IS NOT DISTINCT FROM asked.model)
             OR j.made_with = asked.model OR split_part(j.made_with, ' ', 1) = asked.model))
@@ -78,7 +78,8 @@ async def revive(session: AsyncSession, job_id: UUID) -> bool:
         "created_at": func.clock_timestamp(),
         "rank": func.clock_timestamp() + (col(Job.rank) - col(Job.created_at)),
     }
-    given_up = update(Job).where(col(Job.id) == job_id, col(Job.state) == JobState.FAILED)
+    held = exists().where(col(Recording.call_id) == col(Job.call_id), col(Recording.customer_holds_key))
+    given_up = update(Job).where(col(Job.id) == job_id, col(Job.state) == JobState.FAILED, ~held)
     found = (await session.exec(given_up.values(anew).returning(col(Job.request_id)))).all()
     if not found:
         return False

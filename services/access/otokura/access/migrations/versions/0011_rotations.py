@@ -1,4 +1,7 @@
-"""Rotations of key-encryption keys: what was rotated, how far every service is, and access's own part in it."""
+"""Rotations of key-encryption keys: what was rotated, how far every service is, and access's own part in it.
+
+And the keys of calls for tenants who hold the key to them alone.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,5 +29,6 @@ def upgrade() -> None:
         _time("rewrapped_at", nullable=True),
         _time("destroyed_at", nullable=True),
     )
+    op.add_column("calls", sa.Column("customer_key", JSONB(none_as_null=True)))
     op.create_index("ix_call_keys_kek_id", "call_keys", ["kek_id"])
     tables.create_rewrapping(op, "call_keys", "search_keys", "logins", "invitations")
