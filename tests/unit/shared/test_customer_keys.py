@@ -20,7 +20,8 @@ from otokura.shared.keys import new_dek
 def test_a_public_key_is_a_setting() -> None:
     pem = customer.public_pem()
     assert TenantSettings(customer_key=pem).customer_key == pem
-    assert TenantSettings.model_validate_json(TenantSettings(customer_key=pem).model_dump_json())
+    kept = TenantSettings.model_validate_json(TenantSettings(customer_key=pem).model_dump_json())
+    assert kept.customer_key == pem
     assert TenantSettings().customer_key is None
 
 
