@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, text, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -33,7 +33,7 @@ from otokura.shared.keys import Keks, KeyContext, KeyProvider, KeyUse, WrappedDe
 from otokura.shared.logs import get_logger
 from otokura.shared.outbox import publish
 from otokura.shared.rewrapping_tables import REWRAP_LOCK, retired_keks, rewrappings
-from otokura.shared.wrapped_keys import WrappedKeys, replace
+from otokura.shared.wrapped_keys import KeyRow, WrappedKeys, replace
 
 log = get_logger(__name__)
 
@@ -189,16 +189,16 @@ class Rewrapper:
             await self._breathe(rotation, old, unreadable)
         return unreadable
 
-    async def _batch(self, keys: WrappedKeys, old: Collection[str], after: UUID | None) -> Sequence[Row[Any]]:
+    async def _batch(self, keys: WrappedKeys, old: Collection[str], after: UUID | None) -> Sequence[KeyRow]:
         owner = keys.table.c[keys.owner]
         query = keys.rows().where(keys.under(old)).order_by(owner).limit(BATCH)
         if after is not None:
             query = query.where(owner > after)
         async with self._database.session() as session:
-            found: Sequence[Row[Any]] = (await (await session.connection()).execute(query)).all()
+            found: Sequence[KeyRow] = (await (await session.connection()).execute(query)).all()
         return found
 
-    async def _renew(self, rotation: _Rotation, keys: WrappedKeys, row: Row[Any]) -> WrappedDek | None:
+    async def _renew(self, rotation: _Rotation, keys: WrappedKeys, row: KeyRow) -> WrappedDek | None:
         """The row's key under the new key-encryption key; None if it does not open.
 
         Raises:

@@ -75,7 +75,7 @@ class VaultKeyProvider:
         name, plaintext, bound = _name(context.tenant_id), b64encode(dek).decode(), _context(context)
 
         def encrypt(client: hvac.Client) -> Any:
-            return client.secrets.transit.encrypt_data(
+            return self._transit(client).encrypt_data(
                 name, plaintext=plaintext, context=bound, type="aes256-gcm96", mount_point=self._mount
             )
 
@@ -100,7 +100,7 @@ class VaultKeyProvider:
         ciphertext, bound = f"vault:v{version}:{b64encode(wrapped.wrapped).decode()}", _context(context)
 
         def decrypt(client: hvac.Client) -> Any:
-            return client.secrets.transit.decrypt_data(
+            return self._transit(client).decrypt_data(
                 name, ciphertext=ciphertext, context=bound, mount_point=self._mount
             )
 
@@ -208,7 +208,7 @@ class VaultKeyProvider:
 
     @staticmethod
     def _transit(client: hvac.Client) -> Any:
-        return client.secrets.transit
+        return cast("Any", client).secrets.transit
 
 
 def _name(tenant_id: UUID) -> str:

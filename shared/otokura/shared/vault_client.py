@@ -131,7 +131,7 @@ class KubernetesToken:
             log.warning("vault.account_unreadable", error=type(error).__name__)
             raise Unavailable("The token of the pod's service account cannot be read.") from None
         client.token = ""
-        answer = client.auth.kubernetes.login(
+        answer = cast("Any", client).auth.kubernetes.login(
             role=self._role, jwt=account, use_token=False, mount_point=self._mount
         )
         self._keep(cast("dict[str, Any]", answer))
@@ -172,7 +172,12 @@ class VaultClient:
         session.verify = verify
         session.mount(address, HTTPAdapter(pool_connections=1, pool_maxsize=_THREADS))
         self._client = hvac.Client(
-            url=address, token="", verify=verify, timeout=timeout, namespace=namespace, session=session
+            url=address,
+            token="",
+            verify=verify,
+            timeout=cast("int", timeout),  # given to requests as it is, which takes a float
+            namespace=namespace,
+            session=session,
         )
         self._tokens = tokens
         self._lock = threading.Lock()

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, Table, Text, and_, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.shared.consumer_handling import EventContext, Subscription
 from otokura.shared.events import KeysRotated
 from otokura.shared.keys import WrappedDek
 from otokura.shared.rewrapping_tables import REWRAP_LOCK, retired_keks, rewrappings
+
+KeyRow: TypeAlias = "Row[Any, Any, UUID, str, bytes]"
+"""Owner, context, tenant, kek_id and wrapped."""
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model."""
+    return model.metadata.tables[cast("str", model.__tablename__)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class WrappedKeys:
         named = self.table.c.kek_id == any_(literal(sorted(kek_ids), ARRAY(Text)))
         return and_(named, self.table.c[self.wrapped] != b"")
 
-    def rows(self) -> Select[Any]:
+    def rows(self) -> Select[Any, Any, UUID, str, bytes]:
         """All rows, as owner, context, tenant, kek_id and wrapped."""
         tenant = self.table.c.tenant_id if self.tenant is None else self.tenant
         return select(
@@ -84,7 +93,7 @@ async def is_retired(session: AsyncSession, kek_id: str) -> bool:
     return await connection.scalar(found) is not None
 
 
-async def replace(session: AsyncSession, keys: WrappedKeys, row: Row[Any], wrapped: WrappedDek) -> bool:
+async def replace(session: AsyncSession, keys: WrappedKeys, row: KeyRow, wrapped: WrappedDek) -> bool:
     """Stores a key anew, if the row is still as it was read; whether it was."""
     table = keys.table
     as_read = (

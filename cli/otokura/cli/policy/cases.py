@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import yaml
@@ -41,7 +41,7 @@ class CasesError(ValueError):
 
 
 def _listed(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+    return cast("object", value) if isinstance(value, list) else [value]
 
 
 class Case(BaseModel):

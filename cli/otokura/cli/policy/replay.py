@@ -53,7 +53,7 @@ class Replay:
             no such call), or one that this version does not know.
     """
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list[Change])
     same: int = 0
     unjudged: int = 0
 

@@ -6,21 +6,19 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from otokura.access.logins.models import Invitation, Login
-from otokura.access.models import Table
 from otokura.access.reads.models import CallKeyRecord
 from otokura.access.search.models import IndexKeyRecord
 from otokura.access.state import AccessState
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.rewrapping import Rewrapper
-from otokura.shared.wrapped_keys import WrappedKeys
+from otokura.shared.wrapped_keys import WrappedKeys, table_of
 
 TENANTS = select(col(Tenant.id))
-_TABLES = Table.metadata.tables
 WRAPPED_KEYS = (
-    WrappedKeys(_TABLES[str(CallKeyRecord.__tablename__)], "call_id", by_events=True),
-    WrappedKeys(_TABLES[str(IndexKeyRecord.__tablename__)], "id"),
-    WrappedKeys(_TABLES[str(Login.__tablename__)], "principal_id"),
-    WrappedKeys(_TABLES[str(Invitation.__tablename__)], "id", context="principal_id"),
+    WrappedKeys(table_of(CallKeyRecord), "call_id", by_events=True),
+    WrappedKeys(table_of(IndexKeyRecord), "id"),
+    WrappedKeys(table_of(Login), "principal_id"),
+    WrappedKeys(table_of(Invitation), "id", context="principal_id"),
 )
 
 

@@ -56,7 +56,9 @@ class IngestPart:
             statements["webhook_deliveries"] = delete(Delivery).where(col(Delivery.call_id) == call.id)
             statements["calls"] = delete(Call).where(col(Call.id) == call.id)
         kek_ids = [call.kek_id] if event.kind is ErasedKind.CALL else []
-        counts = {name: (await session.exec(each)).rowcount for name, each in statements.items()}
+        counts: dict[str, int] = {
+            name: (await session.exec(each)).rowcount for name, each in statements.items()
+        }
         return Forgotten(counts, kek_ids)
 
     def prefixes(self, stone: Tombstone) -> Sequence[tuple[str, str]]:

@@ -17,6 +17,7 @@ from otokura.ingest.service import Audio, Outcome, build_manifest, ended_event
 from otokura.ingest.state import State
 from otokura.ingest.webhooks.announcing import announce_settled
 from otokura.shared.audit import Action, AuditDraft
+from otokura.shared.customer_keys import CustomerCopy
 from otokura.shared.events import CallSettled, EventData, RecordingSealed
 from otokura.shared.manifest import Manifest
 from otokura.shared.outbox import publish, publish_audit
@@ -108,7 +109,7 @@ def _seal(
         manifest=call.manifest,
         manifest_sha256=digest,
         sealed_at=moment,
-        customer_key=call.customer_key,
+        customer_key=CustomerCopy.model_validate(call.customer_key) if call.customer_key else None,
     )
     detail: dict[str, Any] = {
         "manifest_sha256": digest,

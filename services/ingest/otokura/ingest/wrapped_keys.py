@@ -9,12 +9,12 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.ingest.connections.models import StoredConnection
-from otokura.ingest.models import Call, Table
+from otokura.ingest.models import Call
 from otokura.ingest.starting import key_event
 from otokura.ingest.webhooks.models import Webhook, WebhookSecret
 from otokura.shared.directory_tables import tenants
 from otokura.shared.outbox import publish
-from otokura.shared.wrapped_keys import WrappedKeys
+from otokura.shared.wrapped_keys import WrappedKeys, table_of
 
 TENANTS = select(tenants.c.tenant_id)
 
@@ -26,12 +26,11 @@ async def tell_of_key(session: AsyncSession, call_id: UUID) -> None:
     await publish(session, key_event(call))
 
 
-_tables = Table.metadata.tables
 WRAPPED_KEYS = (
-    WrappedKeys(_tables[str(Call.__tablename__)], "id", "wrapped_dek", renewed=tell_of_key),
-    WrappedKeys(_tables[str(StoredConnection.__tablename__)], "id", "wrapped_key"),
+    WrappedKeys(table_of(Call), "id", "wrapped_dek", renewed=tell_of_key),
+    WrappedKeys(table_of(StoredConnection), "id", "wrapped_key"),
     WrappedKeys(
-        _tables[str(WebhookSecret.__tablename__)],
+        table_of(WebhookSecret),
         "id",
         tenant=select(col(Webhook.tenant_id))
         .where(col(Webhook.id) == col(WebhookSecret.webhook_id))

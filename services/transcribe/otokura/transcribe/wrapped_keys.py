@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from otokura.shared.directory_tables import tenants
-from otokura.shared.wrapped_keys import WrappedKeys
-from otokura.transcribe.models import CallKey, Table
+from otokura.shared.wrapped_keys import WrappedKeys, table_of
+from otokura.transcribe.models import CallKey
 
 TENANTS = select(tenants.c.tenant_id)
-WRAPPED_KEYS = (WrappedKeys(Table.metadata.tables[str(CallKey.__tablename__)], "call_id", by_events=True),)
+WRAPPED_KEYS = (WrappedKeys(table_of(CallKey), "call_id", by_events=True),)

@@ -9,7 +9,7 @@ A feed asks as `feed` instead of `reader`; it is about a `call`, a `tenant`, or 
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, IPvAnyAddress, model_validator
@@ -102,7 +102,7 @@ class Question(BaseModel):
 def _ordered(part: dict[str, Any]) -> dict[str, Any]:
     def settled(value: Any) -> Any:
         if isinstance(value, dict):
-            return _ordered(value)
-        return sorted(value) if isinstance(value, list) else value
+            return _ordered(cast("dict[str, Any]", value))
+        return sorted(cast("list[str]", value)) if isinstance(value, list) else value
 
     return {key: settled(value) for key, value in part.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from otokura.access.logins import passwords
@@ -30,7 +30,7 @@ class Hashing:
         self._waiting: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def queue(self, network: str) -> AsyncIterator[None]:
+    async def queue(self, network: str) -> AsyncGenerator[None]:
         """A place in the queue, to be taken before a try counts: one that is turned away was none.
 
         Raises:

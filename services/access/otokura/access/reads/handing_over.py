@@ -36,7 +36,10 @@ async def is_handed_over(session: AsyncSession, event: CallEvent) -> bool:
 async def hand_over(session: AsyncSession, event: CallEvent) -> None:
     """Destroys the call's key if its customer holds it and it has served; after all that may decide it."""
     if await (await session.connection()).scalar(_HAND_OVER, _whose(event)) is not None:
-        await publish_audit(session, AuditDraft(action=Action.KEY_HANDED_OVER, **_whose(event)))
+        await publish_audit(
+            session,
+            AuditDraft(action=Action.KEY_HANDED_OVER, call_id=event.call_id, tenant_id=event.tenant_id),
+        )
 
 
 def _whose(event: CallEvent) -> dict[str, UUID]:

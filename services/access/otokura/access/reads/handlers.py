@@ -5,7 +5,7 @@ Of what is erased nothing comes back: each handler looks for its tombstone first
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
@@ -30,7 +30,7 @@ from otokura.shared.events import (
 )
 from otokura.shared.manifest import Manifest
 from otokura.shared.tombstones import unless_erased
-from otokura.shared.wrapped_keys import is_retired
+from otokura.shared.wrapped_keys import is_retired, table_of
 
 
 def subscriptions() -> list[Subscription]:
@@ -135,7 +135,7 @@ async def _store(
         Poison: the call is known as another tenant's.
     """
     identity = {"call_id": event.call_id, "tenant_id": event.tenant_id}
-    columns = table.metadata.tables[cast("str", table.__tablename__)].c
+    columns = table_of(table).c
     statement = insert(table).values(**identity, **{version: event.version}, **values)
     changed = {name: statement.excluded[name] for name in (version, *values)}
     newer = (columns.tenant_id == event.tenant_id) & (columns[version] < event.version)

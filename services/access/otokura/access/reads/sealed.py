@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -80,7 +80,7 @@ async def _header(
     state: AccessState, permit: gate.Permit, manifest: Manifest
 ) -> tuple[SealedFileHeader, str, str]:
     """What is taken, and where it lies."""
-    common = {
+    common: dict[str, Any] = {
         "manifest": manifest,
         "manifest_sha256": permit.row["manifest_sha256"],
         "customer_key": CustomerCopy.model_validate(permit.row["customer_key"]),

@@ -6,7 +6,7 @@ only as far as the key provider says the same.
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -61,7 +61,7 @@ async def begin(
     session.add(record)
     await session.flush()
     await hear(session, record.id, record.new_kek_id)
-    told = {"rotation_id": record.id, "kek_id": record.new_kek_id}
+    told: dict[str, Any] = {"rotation_id": record.id, "kek_id": record.new_kek_id}
     await publish(session, KeysRotated(**told, rotated_at=record.rotated_at))
     await publish_audit(session, entry(Action.KEYS_ROTATED, operator, {**told, "retiring": len(retiring)}))
     return view_of(record)

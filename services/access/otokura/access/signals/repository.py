@@ -58,7 +58,7 @@ _IN_MINUTES = """
     WHERE reader_id = ANY(:readers) AND minute > now() - make_interval(mins => :minutes)
     GROUP BY reader_id HAVING sum({column}) >= :at_least
 """
-_COUNTS = {
+_COUNTING = {
     "volume": text(_IN_MINUTES.format(column="listenings")),
     "denials": text(_IN_MINUTES.format(column="denials")),
     # Counts no further than it must: the rest of a long list tells nothing more.
@@ -72,7 +72,9 @@ _COUNTS = {
         ) AS c WHERE c.counted >= :at_least
     """),
 }
-_COUNTS = {kind: query.bindparams(bindparam("readers", type_=ARRAY(Uuid))) for kind, query in _COUNTS.items()}
+_COUNTS = {
+    kind: query.bindparams(bindparam("readers", type_=ARRAY(Uuid))) for kind, query in _COUNTING.items()
+}
 _RECENT = text("""
     SELECT EXISTS (SELECT FROM leak_signals WHERE reader_id = :reader AND rule = :rule
                    AND at > now() - make_interval(mins => :minutes) AND lifted_at IS NULL)
@@ -122,7 +124,7 @@ async def matching(session: AsyncSession, rule: CountRule, readers: Sequence[UUI
 
 async def settings(session: AsyncSession, tenant_id: UUID) -> dict[str, Any]:
     """A tenant's settings as they are kept."""
-    return dict((await session.exec(select(Tenant.settings).where(Tenant.id == tenant_id))).one())
+    return dict((await session.exec(select(col(Tenant.settings)).where(Tenant.id == tenant_id))).one())
 
 
 async def reader(session: AsyncSession, tenant_id: UUID, reader_id: UUID) -> PrincipalRecord | None:
