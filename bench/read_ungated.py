@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI, Header, Request, Response
 from otokura.shared.http import create_api, run
 from otokura.shared.manifest import Manifest
 from otokura.shared.objects import ObjectStore
+from otokura.shared.range_client import RangeClient
 from otokura.shared.ranges import ByteRange, parse_range
 from otokura.shared.sealed_objects import HeaderCache, open_recording
 from otokura.shared.settings import ServiceSettings
@@ -37,7 +38,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     given: dict[str, Any] = json.loads(sys.stdin.readline())
     app.state.manifest = Manifest.model_validate(given["manifest"])
     app.state.dek = bytes.fromhex(given["dek"])
-    app.state.store = ObjectStore.from_settings(app.state.settings)
+    app.state.store = ObjectStore.from_settings(app.state.settings, ranges=RangeClient)
     app.state.headers = HeaderCache()
     yield
     await app.state.store.close()

@@ -73,6 +73,7 @@ from otokura.shared.live_listening import PartialsListener
 from otokura.shared.objects import ObjectStore
 from otokura.shared.outbox import OutboxRelay
 from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine
+from otokura.shared.range_client import RangeClient
 from otokura.shared.sealed_objects import HeaderCache
 from otokura.shared.tokens import TokenIssuer, TokenVerifier
 
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         PolicyInvalid: the policies cannot be used.
     """
     routers = [
+        reads.router,  # first: routes are tried in this order, and reads must be fast
         identity.router,
         credentials_api.router,
         logins.router,
@@ -100,7 +102,6 @@ def create_app(settings: Settings) -> FastAPI:
         logout_api.router,
         tenancy.router,
         policy.router,
-        reads.router,
         sealed.router,
         search.router,
         live.router,
@@ -142,7 +143,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngine) -> AccessState:
     database = Database(settings.database_url, pool_size=_POOL, application_name="otokura-access")
     stack.push_async_callback(database.close)
-    store = ObjectStore.from_settings(settings)
+    store = ObjectStore.from_settings(settings, ranges=RangeClient)
     stack.push_async_callback(store.close)
     entries = producer(settings)
     stack.push_async_callback(entries.stop)

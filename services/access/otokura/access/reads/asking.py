@@ -33,7 +33,7 @@ class Asked:
         )
 
 
-def asked(
+async def asked(
     token: Authenticated,
     place: ClientAddress,
     *,

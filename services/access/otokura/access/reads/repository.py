@@ -46,9 +46,7 @@ _READ = text(f"""
 
 async def read(database: Database, subject: UUID, jti: str, call_id: UUID) -> dict[str, Any] | None:
     """A principal, and in the same row a call of their tenant, with nulls where there is none."""
-    async with database.reading() as connection:
-        result = await connection.execute(_READ, {"subject": subject, "jti": jti, "call_id": call_id})
-        row = result.mappings().one_or_none()
+    row = await database.row(_READ, {"subject": subject, "jti": jti, "call_id": call_id})
     return dict(row) if row is not None else None
 
 

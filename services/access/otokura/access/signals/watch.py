@@ -1,8 +1,8 @@
 """Watches how people read: counts it beside the requests, and raises a signal where a rule matches.
 
-Reads are noted when their entry is acknowledged, denials when theirs is. They are counted a few times a
+Reads are noted when their entry is acknowledged, denials when theirs is. They are counted once a
 second, in one transaction with what follows: the signal, its entry, and the pause, which every instance sees
-with its next request. A reader gets a fraction of a second further than the rule says; no request waits.
+with its next request. A reader gets up to a second further than the rule says; no request waits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from otokura.shared.outbox import publish_audit
 
 __all__ = ["Observation", "Watch", "count"]
 
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 1.0
 MOST_WAITING = 20_000
 _RETRY_SECONDS = 1.0
 _FORGET_SECONDS = 600.0
