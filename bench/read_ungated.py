@@ -1,66 +1,61 @@
-"""The peer of `read.py`: the same route on the same stack, without anything that makes it a read.
+"""The peer of `read.py`: access itself, and the same route, with the gate and the log taken out.
 
-No token, no query, no zone, no policy, no entry: the range is fetched, opened and sent. What the gated route
-takes longer than this is what being allowed, and being written down, costs.
+Who asks, and whether they may, is found once and remembered; no entry is written. Everything else happens
+at each request: the parameters are read, the key is unwrapped, the range fetched, opened and sent. What the
+gated route takes longer is what being allowed, and being written down, costs.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI, Header, Request, Response
+from starlette.requests import HTTPConnection
 
-from otokura.shared.http import create_api, run
-from otokura.shared.manifest import Manifest
-from otokura.shared.objects import ObjectStore
-from otokura.shared.range_client import RangeClient
-from otokura.shared.ranges import ByteRange, parse_range
-from otokura.shared.sealed_objects import HeaderCache, open_recording
-from otokura.shared.settings import ServiceSettings
+from otokura.access.app import create_app
+from otokura.access.reads import gate
+from otokura.access.reads.closing import Outcome
+from otokura.access.settings import Settings
+from otokura.access.state import AccessState
+from otokura.shared.authentication import Authenticator
+from otokura.shared.http import run
+from otokura.shared.tokens import Principal
 
-router = APIRouter()
-
-
-class Settings(ServiceSettings):
-    """Where the store is; everything else is not used."""
-
-    service: ClassVar[str] = "ungated"
+_find, _judge = Authenticator.authenticate, gate.permit
+_principals: dict[str, Principal] = {}
+_permits: dict[UUID, gate.Permit] = {}
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Reads the manifest and the key of the one recording from stdin, so that no key is in an argument."""
-    given: dict[str, Any] = json.loads(sys.stdin.readline())
-    app.state.manifest = Manifest.model_validate(given["manifest"])
-    app.state.dek = bytes.fromhex(given["dek"])
-    app.state.store = ObjectStore.from_settings(app.state.settings, ranges=RangeClient)
-    app.state.headers = HeaderCache()
-    yield
-    await app.state.store.close()
+async def authenticate(authenticator: Authenticator, connection: HTTPConnection) -> Principal:
+    """Whose token it is, as it was the first time."""
+    header = connection.headers["authorization"]
+    if header not in _principals:
+        _principals[header] = await _find(authenticator, connection)
+    return _principals[header]
 
 
-@router.get("/v1/calls/{call_id}/audio", response_class=Response)
-async def get_audio(
-    call_id: UUID, request: Request, range_header: Annotated[str | None, Header(alias="Range")] = None
-) -> Response:
-    """The range."""
-    del call_id
-    state, manifest = request.app.state, request.app.state.manifest
-    size = manifest.recording.plaintext_bytes
-    span = parse_range(range_header, size) or ByteRange(0, size, size)
-    recording = open_recording(state.store, manifest, state.dek, state.headers)
-    body = await recording.read(span.start, span.length)
-    headers = {"Content-Type": manifest.recording.media_type, "Content-Range": span.content_range}
-    return Response(body, 206, headers)
+async def permit(state: AccessState, request: gate.Request) -> gate.Permit:
+    """What was permitted the first time."""
+    if request.call_id not in _permits:
+        _permits[request.call_id] = await _judge(state, request)
+    return replace(_permits[request.call_id], request=request)
+
+
+async def write_nothing(_opened: gate.Opened, _about: Mapping[str, Any]) -> None:
+    """In the place of `read.opened`."""
+
+
+def close(_opened: gate.Opened, _outcome: Outcome, _sent: int) -> None:
+    """In the place of `read.closed`."""
 
 
 if __name__ == "__main__":
-    run(
-        lambda settings: create_api(settings, title="ungated", lifespan=lifespan, routers=[router]),
-        Settings.load(),
-    )
+    with (
+        patch.object(Authenticator, "authenticate", authenticate),
+        patch.multiple(gate, permit=permit, _write_down=write_nothing),
+        patch.object(gate.Opened, "close", close),
+    ):
+        run(create_app, Settings.load())

@@ -72,11 +72,11 @@ def _translate(context: ExceptionContext) -> None:
         raise _unavailable() from cause
 
 
-async def _read_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _read_json(connection: Any) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
-async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _keep(_connection: Any) -> None:
     """One query leaves nothing on a connection that would have to be reset, which is a round trip."""
 
 
@@ -116,7 +116,7 @@ class Database:
         event.listen(self.engine.sync_engine, "handle_error", _translate)
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
         self._compiled = lru_cache(maxsize=64)(self._compile)
-        self._direct: asyncpg.Pool[asyncpg.Record] | None = None
+        self._direct: Any = None  # an asyncpg.Pool, whose types are partial
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
@@ -175,7 +175,7 @@ class Database:
             raise AssertionError("a query for one row found several")
         return found[0] if found else None
 
-    async def _open_direct(self) -> asyncpg.Pool[asyncpg.Record]:
+    async def _open_direct(self) -> Any:
         async with self._opening:
             if self._direct is None:
                 where = self.engine.dialect.create_connect_args(self.engine.url)[1]

@@ -20,19 +20,24 @@ import servers
 from otokura.shared.errors import NotFound, PreconditionFailed, RangeNotSatisfiable, Unavailable
 from otokura.shared.multipart import PART_BYTES
 from otokura.shared.objects import ObjectStore, StoreRefused
+from otokura.shared.range_client import RangeClient
 
 pytestmark = pytest.mark.s3
 
 
-@pytest.fixture
-async def store(object_store: servers.ObjectStoreSettings) -> AsyncIterator[ObjectStore]:
-    store = _store(object_store)
+@pytest.fixture(params=[None, RangeClient], ids=["minio", "ranges"])
+async def store(
+    object_store: servers.ObjectStoreSettings, request: pytest.FixtureRequest
+) -> AsyncIterator[ObjectStore]:
+    """The store, as services ask it, and as access does, which reads many ranges."""
+    store = _store(object_store, request.param)
     yield store
     await store.close()
 
 
-def _store(settings: servers.ObjectStoreSettings) -> ObjectStore:
-    return ObjectStore(settings.endpoint, settings.access_key, settings.secret_key, settings.region)
+def _store(settings: servers.ObjectStoreSettings, ranges: type[RangeClient] | None = None) -> ObjectStore:
+    where = settings.endpoint, settings.access_key, settings.secret_key, settings.region
+    return ObjectStore(*where, ranges=ranges)
 
 
 async def _chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
@@ -281,17 +286,23 @@ async def test_wrong_credentials_are_refused_without_being_repeated(
         with pytest.raises(StoreRefused):
             await store.put(bucket, "anything", b"x")
         await store.close()
+        hasty = _store(wrong, RangeClient)
+        with pytest.raises(StoreRefused):
+            await hasty.get_range(bucket, "anything", 0, 1)
+        await hasty.close()
 
 
 async def test_a_store_that_is_away_is_unavailable() -> None:
     with closing(socket.socket()) as refusing:  # bound and not listening: every connection is refused
         refusing.bind(("127.0.0.1", 0))
-        store = ObjectStore(f"http://127.0.0.1:{refusing.getsockname()[1]}", "key", "secret")
-        for call in (store.get("b", "n"), store.put("b", "n", b"x"), store.ensure_bucket("bucket")):
+        endpoint = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+        store = ObjectStore(endpoint, "key", "secret", ranges=RangeClient)
+        get, part = store.get("bucket", "n"), store.get_range("bucket", "n", 0, 1)
+        for call in (get, part, store.put("bucket", "n", b"x"), store.ensure_bucket("bucket")):
             with pytest.raises(Unavailable):
                 await call
         with pytest.raises(Unavailable):
-            await store.put_stream("b", "n", _chunks(bytes(PART_BYTES * 2), PART_BYTES))
+            await store.put_stream("bucket", "n", _chunks(bytes(PART_BYTES * 2), PART_BYTES))
         await store.close()
 
 

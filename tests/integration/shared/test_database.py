@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -18,6 +19,8 @@ from otokura.shared.messaging_models import messaging_metadata
 from schema_check import schema_differences
 
 pytestmark = pytest.mark.postgres
+
+ONE = text("SELECT CAST(:one AS int) AS one")
 
 
 async def test_a_session_is_one_transaction(database_url: str) -> None:
@@ -59,15 +62,56 @@ async def test_a_database_that_is_away_is_unavailable_and_is_found_again() -> No
                 await (await session.connection()).execute(text("SELECT 1"))
                 postgres.kill()
 
-        for cut_off in (in_the_middle, before_the_commit):
+        async def while_a_row_is_found() -> None:
+            finding = asyncio.create_task(database.row(text("SELECT 1 AS one FROM pg_sleep(20)"), {}))
+            await asyncio.sleep(0.3)
+            postgres.kill()
+            await finding
+
+        for cut_off in (in_the_middle, before_the_commit, while_a_row_is_found):
             await database.ping()
+            assert await database.row(ONE, {"one": 1}) is not None
             with pytest.raises(Unavailable):
                 await cut_off()
             with pytest.raises(Unavailable):
                 await database.ping()
+            with pytest.raises(Unavailable):
+                await database.row(ONE, {"one": 1})
             await asyncio.to_thread(postgres.start)
             await database.ping()
+            assert await database.row(ONE, {"one": 1}) is not None
         await database.close()
+
+
+async def test_a_row_comes_with_the_names_and_types_of_its_columns(database_url: str) -> None:
+    database = Database(database_url)
+    query = text(
+        "SELECT :number + 1 AS number, :number AS asked,"
+        " CAST(:who AS uuid) AS who, CAST(:it AS jsonb) AS kept"
+    )
+    values = {"who": UUID(int=7), "number": 41, "it": {"words": ["コーヒー"]}}
+    row = await database.row(query, values)
+    assert row is not None
+    assert dict(row) == {"number": 42, "who": UUID(int=7), "kept": {"words": ["コーヒー"]}, "asked": 41}
+    assert await database.row(text("SELECT 1 AS one WHERE :one = 2"), {"one": 1}) is None
+    await database.close()
+
+
+async def test_more_ask_for_a_row_than_there_are_connections(database_url: str) -> None:
+    database = Database(database_url, pool_size=2)
+    found = await asyncio.gather(*(database.row(ONE, {"one": number}) for number in range(50)))
+    assert [row["one"] for row in found if row] == list(range(50))
+    await database.close()
+
+
+async def test_who_gives_up_a_row_takes_no_connection_with_them(database_url: str) -> None:
+    database = Database(database_url, pool_size=1)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await database.row(text("SELECT 1 AS one FROM pg_sleep(20)"), {})
+    assert await database.row(ONE, {"one": 1}) is not None
+    await database.close()
 
 
 async def test_an_error_says_nothing_of_the_values_in_the_statement(database_url: str) -> None:
