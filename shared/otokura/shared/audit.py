@@ -180,35 +180,31 @@ class AuditWriter:
             await asyncio.shield(self._task)
 
     def _enqueue_entry(self, draft: AuditDraft, entry_id: UUID) -> _Queued:
-        seq = self._seq + 1
+        seq, now = self._seq + 1, datetime.now(UTC)
         members: dict[str, Any] = {
             "entry_id": str(entry_id),
             "source": self.source,
             "seq": seq,
-            "time": instant(datetime.now(UTC)),
+            "time": instant(now),
             "tenant_id": str(draft.tenant_id) if draft.tenant_id else None,
             "action": str(draft.action),
             "reader": draft.reader,
             "call_id": str(draft.call_id) if draft.call_id else None,
             "detail": draft.detail,
         }
-        queued = self._enqueue(AuditRecorded.TYPE, entry_id, members, entry_id)
+        queued = self._enqueue(AuditRecorded.TYPE, entry_id, members, entry_id, now)
         # Only now is the number given: whatever could not be encoded has not used one up.
         self._seq = seq
         self._waiting[entry_id] = queued
         return queued
 
     def _enqueue_heartbeat(self, *, closed: bool = False) -> None:
-        members = {
-            "source": self.source,
-            "last_seq": self._seq,
-            "time": instant(datetime.now(UTC)),
-            "closed": closed,
-        }
-        self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None)
+        now = datetime.now(UTC)
+        members = {"source": self.source, "last_seq": self._seq, "time": instant(now), "closed": closed}
+        self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None, now)
 
     def _enqueue(
-        self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None
+        self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None, now: datetime
     ) -> _Queued:
         signed = canonical_json(members)
         signature = base64.b64encode(self._key.sign(signed))
@@ -221,7 +217,7 @@ class AuditWriter:
             event_type=event_type,
             event_id=event_id,
             source=self.source,
-            time=datetime.now(UTC),
+            time=now,
             data=data,
         )
         queued = _Queued(record, entry_id, asyncio.get_running_loop().time())
