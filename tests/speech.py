@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from otokura.transcribe.engine import SAMPLE_RATE, Pcm16
+from otokura.transcribe.engine import SAMPLE_RATE, Pcm16, Segment
 from otokura.transcribe.options import EngineName, EngineOptions
 from otokura.transcribe.weights import ensure_model
 
 ROOT = Path(__file__).parents[1]
 CALLS = ROOT / "examples" / "calls"
+
+
+HearCall = Callable[[str], Awaitable[list[list[Segment]]]]
+"""Gives what an engine hears in each channel of a sample call."""
 
 
 def model_dir() -> Path:

@@ -20,21 +20,18 @@ def text(segments: list[Segment]) -> str:
     return "".join(word.text for segment in segments for word in segment.words)
 
 
-async def hear_call(engine: RemoteEngine, name: str) -> list[list[Segment]]:
-    language = speech.script(name)["language"]
-    return [await engine.hear(channel, language) for channel in speech.sample_call(name)]
-
-
 @pytest.mark.guarantee("T5")
-async def test_a_japanese_call_is_heard(engine: RemoteEngine) -> None:
-    heard = await hear_call(engine, "ja-support")
+async def test_a_japanese_call_is_heard(hear_call: speech.HearCall) -> None:
+    heard = await hear_call("ja-support")
     said = "".join(speech.said("ja-support", channel) for channel in (0, 1))
     assert character_error_rate(said, "".join(map(text, heard))) <= 0.15
 
 
 @pytest.mark.guarantee("T5")
-async def test_an_english_call_is_heard_and_its_turns_are_those_of_the_script(engine: RemoteEngine) -> None:
-    heard = await hear_call(engine, "en-support")
+async def test_an_english_call_is_heard_and_its_turns_are_those_of_the_script(
+    hear_call: speech.HearCall,
+) -> None:
+    heard = await hear_call("en-support")
     said = " ".join(speech.said("en-support", channel) for channel in (0, 1))
     assert word_error_rate(said, " ".join(map(text, heard))) <= 0.10
     speakers = [turn["channel"] for turn in speech.script("en-support")["turns"]]
@@ -60,11 +57,11 @@ async def test_words_lie_within_the_audio_in_order(engine: RemoteEngine) -> None
     assert times[-1] <= 30_000
 
 
-async def test_words_are_heard_when_they_are_said(engine: RemoteEngine) -> None:
+async def test_words_are_heard_when_they_are_said(hear_call: speech.HearCall) -> None:
     """The first word of each of the script's turns, to the second: reading along needs no more."""
     turns = speech.script("en-support")["turns"]
-    for channel, audio in enumerate(speech.sample_call("en-support")):
-        heard = [w.start_ms for segment in await engine.hear(audio, "en") for w in segment.words]
+    for channel, segments in enumerate(await hear_call("en-support")):
+        heard = [word.start_ms for segment in segments for word in segment.words]
         for turn in turns:
             if turn["channel"] == channel:
                 assert min(abs(start - turn["start_ms"]) for start in heard) < 1000

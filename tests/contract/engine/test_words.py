@@ -38,14 +38,16 @@ def at(dbfs: float, audio: Pcm16, seed: int) -> Pcm16:
 
 @pytest.mark.guarantee("T52")
 @pytest.mark.parametrize("name", ["ja-support", "en-support"])
-async def test_speech_at_minus_35_dbfs_is_heard_in_full(engine: RemoteEngine, name: str) -> None:
+async def test_speech_at_minus_35_dbfs_is_heard_in_full(
+    engine: RemoteEngine, hear_call: speech.HearCall, name: str
+) -> None:
     """As well as the same speech at a usual level, nothing more is lost of it, and every turn is there.
 
     How well is a mean over three noises: each turns other words of a doubtful phrase around.
     """
     language = speech.script(name)["language"]
     channels = speech.sample_call(name)
-    usual = await hear(engine, channels, language)
+    usual = await hear_call(name)
     said = " ".join(speech.said(name, channel) for channel in (0, 1))
     lost, errors = LOST[language](said, text(usual)), ERRORS[language](said, text(usual))
     found: list[float] = []
@@ -62,8 +64,8 @@ async def test_speech_at_minus_35_dbfs_is_heard_in_full(engine: RemoteEngine, na
 
 
 @pytest.mark.guarantee("T54")
-async def test_every_word_has_a_time_and_a_confidence_numbers_included(engine: RemoteEngine) -> None:
-    heard = await hear(engine, speech.sample_call("en-support"), "en")
+async def test_every_word_has_a_time_and_a_confidence_numbers_included(hear_call: speech.HearCall) -> None:
+    heard = await hear_call("en-support")
     words = [word for segments in heard for one in segments for word in one.words]
     assert all(0 < word.confidence <= 1 for word in words)
     numbers = [word for word in words if any(c.isdigit() for c in word.text)]
