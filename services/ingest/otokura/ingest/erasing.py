@@ -13,6 +13,7 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.ingest.connections.models import AudioSocket
 from otokura.ingest.models import Call, Piece
 from otokura.ingest.objects import recordings_prefix, segments_prefix
 from otokura.ingest.uploads.models import Part as UploadPart
@@ -53,6 +54,7 @@ class IngestPart:
             "pieces": delete(Piece).where(col(Piece.call_id) == call.id),
         }
         if event.kind is ErasedKind.CALL:
+            statements["audio_sockets"] = delete(AudioSocket).where(col(AudioSocket.call_id) == call.id)
             statements["webhook_deliveries"] = delete(Delivery).where(col(Delivery.call_id) == call.id)
             statements["calls"] = delete(Call).where(col(Call.id) == call.id)
         kek_ids = [call.kek_id] if event.kind is ErasedKind.CALL else []
