@@ -16,8 +16,7 @@ from otokura.access.lifecycle.export import Asked, Export
 from otokura.access.lifecycle.views import ExportBody
 from otokura.access.permission import Exporter, tenant_of
 from otokura.access.reads.closing import Outcome
-from otokura.access.reads.delivery import wait_until_gone
-from otokura.access.reads.gate import outcome_of
+from otokura.access.reads.delivery import ended_by, wait_until_gone
 from otokura.access.state import State
 from otokura.access.tenancy import service as tenancy
 from otokura.shared.address import ClientAddress
@@ -69,7 +68,7 @@ class ArchiveDelivery(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             outcome = Outcome.COMPLETE
         except BaseException as error:
-            outcome = outcome_of(error)
+            outcome = ended_by(error)
             raise
         finally:
             gone.cancel()
