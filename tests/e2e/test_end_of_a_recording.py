@@ -1,4 +1,4 @@
-"""The end of a call through the whole of Otokura: held, erased by every service, certified, and gone."""
+"""The end of a call through the whole of Otokura: held, erased by every service, certified, and final."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import speech
 from otokura.cli.__main__ import app
@@ -68,6 +68,7 @@ async def rows(whole: Whole, call_id: str) -> dict[str, int]:
 
 @pytest.mark.guarantee("Z2")
 @pytest.mark.guarantee("Z3")
+@pytest.mark.guarantee("Z4")
 @pytest.mark.guarantee("Z6")
 async def test_a_call_is_held_erased_everywhere_and_certified(whole: Whole, tmp_path: Path) -> None:
     officer(whole)
@@ -88,35 +89,79 @@ async def test_a_call_is_held_erased_everywhere_and_certified(whole: Whole, tmp_
             assert refused.value.status == HTTPStatus.NOT_FOUND
     assert sum((await rows(whole, call_id)).values()) == 0
     _certified(whole, call_id, tmp_path)
+    _final_after_a_rotation(whole, call_id, tmp_path)
+
+
+def _certificate(whole: Whole, call_id: str) -> dict[str, Any] | None:
+    """What audit certifies now; None as long as not everybody has confirmed, or the log is not published."""
+    with whole.api("officer", "audit") as api:
+        try:
+            return api.json("GET", f"/v1/calls/{call_id}/erasure-certificate")
+        except ApiError as error:
+            if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE}:
+                raise
+            return None
+
+
+def _verified(whole: Whole, certificate: dict[str, Any], folder: Path, *more: str) -> Result:
+    """`otokura verify erasure`, with the keys of this log and these services."""
+    file = folder / "certificate.json"
+    file.write_text(json.dumps(certificate))
+    keys = whole.stack.layout.source_keys
+    given = ["verify", "erasure", str(file), "--key", _key(_log(whole, certificate))]
+    return CliRunner().invoke(app, [*given, "--source-keys", str(keys), *more])
+
+
+def _log(whole: Whole, certificate: dict[str, Any]) -> str:
+    return f"{whole.stack.url('audit')}/log/{certificate['proofs'][0]['shard']}"
+
+
+def _key(log: str) -> str:
+    return httpx.get(f"{log}/key").text.strip()
 
 
 def _certified(whole: Whole, call_id: str, folder: Path) -> None:
-    def fetch() -> dict[str, Any] | None:
-        with whole.api("officer", "audit") as api:
-            try:
-                return api.json("GET", f"/v1/calls/{call_id}/erasure-certificate")
-            except ApiError as error:
-                if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE}:
-                    raise
-                return None
-
-    certificate = until(fetch)
-    file = folder / "certificate.json"
-    file.write_text(json.dumps(certificate))
-    log = f"{whole.stack.url('audit')}/log/{certificate['proofs'][0]['shard']}"
-    vkey = httpx.get(f"{log}/key").text.strip()
-    keys = whole.stack.layout.source_keys
-    given = ["verify", "erasure", str(file), "--key", vkey, "--source-keys", str(keys)]
-    verified = CliRunner().invoke(app, given)
+    certificate = until(lambda: _certificate(whole, call_id))
+    verified = _verified(whole, certificate, folder)
     assert verified.exit_code == 0, verified.output
     assert "not final" in verified.output
     counts = {each["service"]: each["counts"] for each in certificate["confirmations"]}
     assert counts["ingest"]["objects"] >= 1
     assert counts["transcribe"]["objects"] == 1
     assert counts["audit"]["details"] >= 3
-    assert verify_log(log, vkey).ok
-    with whole.api("auditor", "audit") as api:
-        shown = api.json("GET", "/v1/entries", params={"call_id": call_id})["items"]
-    erased = [item for item in shown if item["erased_at"] is not None]
+    log = _log(whole, certificate)
+    assert verify_log(log, _key(log)).ok
+    erased = [item for item in _entries(whole, call_id) if item["erased_at"] is not None]
     assert {item["action"] for item in erased} >= {"recording.sealed", "recording.transcribed"}
     assert all(item["detail"] is None and item["reader"] is None for item in erased)
+
+
+def _final_after_a_rotation(whole: Whole, call_id: str, folder: Path) -> None:
+    certificate = until(lambda: _certificate(whole, call_id))
+    assert _verified(whole, certificate, folder, "--final").exit_code == 1
+    rotate = ["keys", "rotate", "--grace", "1", "--data", str(whole.stack.layout.folder)]
+    rotated = CliRunner().invoke(app, rotate)
+    assert rotated.exit_code == 0, rotated.output
+
+    def final() -> dict[str, Any] | None:
+        found = _certificate(whole, call_id)
+        return found if found is not None and found["final_at"] is not None else None
+
+    certificate = until(final)
+    verified = _verified(whole, certificate, folder, "--final")
+    assert verified.exit_code == 0, verified.output
+    wrapped_by = {kek_id for each in certificate["confirmations"] for kek_id in each["kek_ids"]}
+    assert set(certificate["destroyed"]) == wrapped_by != set()
+
+
+def _entries(whole: Whole, call_id: str) -> list[dict[str, Any]]:
+    """All that the auditor finds of the call: each look while waiting is one, so there are pages."""
+    found: list[dict[str, Any]] = []
+    params: dict[str, Any] | None = {"call_id": call_id}
+    with whole.api("auditor", "audit") as api:
+        while params is not None:
+            page = api.json("GET", "/v1/entries", params=params)
+            found += page["items"]
+            cursor = page["next_cursor"]
+            params = {"call_id": call_id, "cursor": cursor} if cursor else None
+    return found

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import LargeBinary, MetaData, Table
 
 from otokura.shared.wrapped_keys import WrappedKeys
+from table_metadata import metadata_of
 
 SERVICES = ["ingest", "transcribe", "access"]
-
-
-def metadata_of(service: str) -> MetaData:
-    """The service's tables, with the models of every slice imported."""
-    package = importlib.import_module(f"otokura.{service}")
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.rpartition(".")[2] == "models":
-            importlib.import_module(module.name)
-    found: MetaData = importlib.import_module(f"otokura.{service}.models").Table.metadata
-    return found
 
 
 def keeping_wrapped(metadata: MetaData) -> Iterator[Table]:

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 import customer
 from access_calls import Call
 from access_service import Access, Person, Tenant
+from erasures import requested
 from otokura.cli.__main__ import app
-from otokura.shared.events import KeyWrapped, TranscriptCompleted, TranscriptFailed
+from otokura.shared.events import ErasedKind, KeyWrapped, TranscriptCompleted, TranscriptFailed
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 QUALITY = {"purpose": "quality"}
@@ -68,6 +69,23 @@ def test_until_it_is_transcribed_the_key_is_here(access: Access, tenant: Tenant,
     access.apply(failed)
     assert access.query(KEYS, id=call.id) == []
     access.apply(*(event for event in before if isinstance(event, KeyWrapped)))
+    assert access.query(KEYS, id=call.id) == []
+
+
+@pytest.mark.guarantee("S26")
+@pytest.mark.parametrize("kind", [ErasedKind.RECORDING, ErasedKind.TRANSCRIPT])
+def test_what_retention_erases_first_leaves_no_key_and_brings_none_back(
+    access: Access, tenant: Tenant, call: Call, kind: ErasedKind
+) -> None:
+    """Also of a recording that nobody will transcribe any more."""
+    late = [event for event in call.events if isinstance(event, KeyWrapped)]
+    for table in ("call_keys", "transcripts"):
+        access.query(f"DELETE FROM {table} WHERE call_id = :id", id=call.id)  # noqa: S608 - our own names
+    access.apply(*late)
+    assert len(access.query(KEYS, id=call.id)) == 1
+    access.apply(requested(call.id, tenant.id, kind))
+    assert access.query(KEYS, id=call.id) == []
+    access.apply(*late)
     assert access.query(KEYS, id=call.id) == []
 
 

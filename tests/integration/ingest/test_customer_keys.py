@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from base64 import b64decode
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 import customer
 import servers
+from erasures import requested
 from ingest_service import Credentials, IngestService, client_of, settled, start_call
 from messaging import eventually
 from otokura.shared.customer_keys import PADDING, CustomerCopy
+from otokura.shared.events import ErasedKind
 from phone_system import end_stream, send_all, speechlike, stream, told
 from webhook_vendor import completed, publish
 from worker_support import silent_wav
@@ -80,6 +83,26 @@ async def test_ingest_forgets_the_key_when_the_call_is_transcribed(
     assert b64decode(row.customer_key["wrapped"]) == copy.wrapped
     entries = [data["action"] for kind, data in await ingest.outbox(call_id) if kind == "audit"]
     assert entries.count("key.handed-over") == 1
+
+
+@pytest.mark.guarantee("S26")
+@pytest.mark.parametrize("kind", [ErasedKind.RECORDING, ErasedKind.TRANSCRIPT])
+async def test_ingest_forgets_the_key_when_retention_erases_before_it_is_transcribed(
+    ingest: IngestService,
+    credentials: Credentials,
+    client: httpx.AsyncClient,
+    kafka_server: servers.KafkaServer,
+    kind: ErasedKind,
+) -> None:
+    call_id = await streamed(ingest, credentials, client)
+    await settled(client, call_id)
+    await publish(kafka_server, requested(UUID(call_id), credentials.tenant_id, kind))
+
+    async def forgotten() -> bool:
+        [row] = await ingest.query(ROW, id=call_id)
+        return bytes(row.wrapped_dek) == b""
+
+    await eventually(forgotten)
 
 
 async def test_another_tenants_call_keeps_its_key(

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from erasures import requested
+from erasures import GONE, requested
 from live_calls import LiveCall
 from otokura.shared.consumer import EventContext
 from otokura.shared.database import Database
@@ -37,7 +37,7 @@ from worker_support import TINY, Scripted, published, put, work_off
 from .conftest import WorkerParts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3]
-TABLES = ("recordings", "jobs", "call_keys", "live_progress")
+TABLES = GONE["transcribe"]
 PART = TranscribePart("transcripts")
 
 

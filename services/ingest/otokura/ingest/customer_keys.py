@@ -17,7 +17,7 @@ from otokura.shared.audit import Action, AuditDraft
 from otokura.shared.consumer import EventContext, Subscription
 from otokura.shared.customer_keys import CustomerCopy, copy_for
 from otokura.shared.directory import Directory
-from otokura.shared.events import TranscriptCompleted, TranscriptFailed
+from otokura.shared.events import CallEvent, TranscriptCompleted, TranscriptFailed
 from otokura.shared.outbox import publish_audit
 
 T = TypeVar("T")
@@ -40,7 +40,12 @@ def subscriptions() -> list[Subscription]:
 async def transcribed(
     session: AsyncSession, event: TranscriptCompleted | TranscriptFailed, _context: EventContext
 ) -> None:
-    """Destroys the key of a call whose customer holds it.
+    """The recording has been transcribed, or was given up: its key has served."""
+    await hand_over(session, event)
+
+
+async def hand_over(session: AsyncSession, event: CallEvent) -> None:
+    """Destroys the key of a settled call whose customer holds it.
 
     By which key-encryption key it was wrapped stays known: with that its copies on topics and in backups end.
     """

@@ -13,6 +13,8 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.ingest.connections.models import AudioSocket
+from otokura.ingest.customer_keys import hand_over
 from otokura.ingest.models import Call, Piece
 from otokura.ingest.objects import recordings_prefix, segments_prefix
 from otokura.ingest.uploads.models import Part as UploadPart
@@ -40,6 +42,9 @@ class IngestPart:
 
     async def forget(self, session: AsyncSession, event: ErasureRequested) -> Forgotten:
         """Deletes the rows; of a call whose recording alone goes, the call's own row stays."""
+        if event.kind is not ErasedKind.CALL:
+            # Nothing is transcribed of the call after this: no transcript will say that its key has served.
+            await hand_over(session, event)
         if event.kind is ErasedKind.TRANSCRIPT:
             return _NOTHING
         mine = col(Call.id) == event.call_id, col(Call.tenant_id) == event.tenant_id
@@ -53,6 +58,7 @@ class IngestPart:
             "pieces": delete(Piece).where(col(Piece.call_id) == call.id),
         }
         if event.kind is ErasedKind.CALL:
+            statements["audio_sockets"] = delete(AudioSocket).where(col(AudioSocket.call_id) == call.id)
             statements["webhook_deliveries"] = delete(Delivery).where(col(Delivery.call_id) == call.id)
             statements["calls"] = delete(Call).where(col(Call.id) == call.id)
         kek_ids = [call.kek_id] if event.kind is ErasedKind.CALL else []

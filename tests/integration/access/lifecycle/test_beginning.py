@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from access_calls import context_of, manifest_of, started_of
-from erasures import requested
+from erasures import GONE, requested
 from otokura.access.lifecycle.handlers import kek_destroyed
 from otokura.access.lifecycle.models import Retention
 from otokura.shared.errors import Conflict, NotFound, Poison
@@ -65,9 +65,8 @@ def everything(call_id: UUID, tenant_id: UUID) -> list[CallEvent]:
 
 async def rows_of(lifecycle: Lifecycle, call_id: UUID) -> dict[str, int]:
     """How many rows each table has that names the call and keeps something of it."""
-    tables = ("calls", "call_keys", "transcripts", "transcript_versions", "transcription_requests")
     counted: dict[str, int] = {}
-    for table in tables:
+    for table in GONE["access"]:
         query = f"SELECT count(*) AS n FROM {table} WHERE call_id = :id"  # noqa: S608 - constants
         [row] = await lifecycle.query(query, id=call_id)
         counted[table] = row["n"]

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.feeds import queue
 from otokura.access.lifecycle.repository import execute
+from otokura.access.reads.handing_over import hand_over
 from otokura.access.search import queue as search
 from otokura.shared.erasing import Forgotten
 from otokura.shared.events import ErasedKind, ErasureRequested
@@ -59,6 +60,7 @@ class AccessPart:
             counts[table] = (await execute(session, gone, **which)).rowcount
         if event.kind in _MARK:
             await execute(session, _MARK[event.kind], call_id=event.call_id)
+            await hand_over(session, event)
         return Forgotten(counts, kek_ids)
 
     def prefixes(self, stone: Tombstone) -> Sequence[tuple[str, str]]:

@@ -129,8 +129,11 @@ class Export:
         row = permit.row
         shown = Shown(number, row["started_at"], row["direction"], None, row["purposes"])
         self._shown.append(shown)
-        if row["manifest"] is None or row["wrapped"] is None:
+        if row["manifest"] is None:
             shown.missing += ["no-recording", "no-transcript"]
+            return
+        if row["wrapped"] is None:
+            shown.missing.append("not-ready" if row["customer_key"] is None else "held-by-customer")
             return
         manifest = gate.require_manifest(permit)
         shown.duration_ms = manifest.duration_ms

@@ -16,8 +16,7 @@ from otokura.access.lifecycle.export import Asked, Export
 from otokura.access.lifecycle.views import ExportBody
 from otokura.access.permission import Exporter, tenant_of
 from otokura.access.reads.closing import Outcome
-from otokura.access.reads.delivery import wait_until_gone
-from otokura.access.reads.gate import outcome_of
+from otokura.access.reads.delivery import ended_by, wait_until_gone
 from otokura.access.state import State
 from otokura.access.tenancy import service as tenancy
 from otokura.shared.address import ClientAddress
@@ -60,20 +59,28 @@ class ArchiveDelivery(Response):
         outcome = Outcome.ABORTED
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async with aclosing(self._export.chunks()) as chunks:
-                async for chunk in chunks:
-                    if gone.done():
-                        return
-                    async with asyncio.timeout(self._patience):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            outcome = Outcome.COMPLETE
+            if await self._send_body(send, gone):
+                outcome = Outcome.COMPLETE
         except BaseException as error:
-            outcome = outcome_of(error)
+            outcome = ended_by(error)
             raise
         finally:
             gone.cancel()
             self._export.close(self._reader, self._opened, outcome)
+
+    async def _send_body(self, send: Send, gone: asyncio.Task[None]) -> bool:
+        """Whether the network took all of it."""
+        async with aclosing(self._export.chunks()) as chunks:
+            async for chunk in chunks:
+                if gone.done():
+                    return False
+                try:
+                    async with asyncio.timeout(self._patience):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                except TimeoutError:
+                    return False
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return not gone.done()
 
 
 @router.post(

@@ -20,6 +20,11 @@ _MISSING = {
     "no-recording": ("録音はありません", "There is no recording"),
     "recording-erased": ("録音は消去されています", "The recording is erased"),
     "no-transcript": ("文字起こしはありません", "There is no transcript"),
+    "not-ready": ("まだ準備ができていません", "Not ready yet"),
+    "held-by-customer": (
+        "このシステムにない鍵で保管されているため含みません",
+        "Left out: kept under a key that this system does not have",
+    ),
     "not-searched": (
         "第三者の情報を確認できていないため含みません",
         "Left out: not checked for others' data",

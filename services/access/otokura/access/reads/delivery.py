@@ -130,6 +130,11 @@ def failed(error: BaseException, opened: OpenedRead) -> Outcome:
         log.critical(
             "integrity failure", call_id=opened.manifest.call_id, entry_id=opened.entry_id, exc_info=error
         )
+    return ended_by(error)
+
+
+def ended_by(error: BaseException) -> Outcome:
+    """The outcome of what an error ended while it was sent."""
     return Outcome.REVOKED if isinstance(error, Revoked) else outcome_of(error)
 
 

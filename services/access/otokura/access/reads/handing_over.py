@@ -1,4 +1,7 @@
-"""Keys that only their customer keeps: destroyed here as soon as the recording is transcribed."""
+"""Keys that only their customer keeps: destroyed here as soon as the recording is transcribed.
+
+Or when it, or its text, is erased: nothing is transcribed of it after that, and nothing is left to be read.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from otokura.shared.outbox import publish_audit
 
 _SERVED = """
     c.call_id = :call_id AND c.tenant_id = :tenant_id AND c.customer_key IS NOT NULL
-    AND x.call_id = c.call_id AND (x.event IS NOT NULL OR x.failure IS NOT NULL)
+    AND (c.recording_erased_at IS NOT NULL OR c.transcript_erased_at IS NOT NULL
+        OR EXISTS (SELECT 1 FROM transcripts x
+            WHERE x.call_id = c.call_id AND (x.event IS NOT NULL OR x.failure IS NOT NULL)))
 """
-_IS_HANDED_OVER = text(f"SELECT 1 FROM calls c, transcripts x WHERE {_SERVED}")  # noqa: S608 - a constant
+_IS_HANDED_OVER = text(f"SELECT 1 FROM calls c WHERE {_SERVED}")  # noqa: S608 - a constant
 _HAND_OVER = text(f"""
-    DELETE FROM call_keys k USING calls c, transcripts x WHERE k.call_id = c.call_id AND {_SERVED}
+    DELETE FROM call_keys k USING calls c WHERE k.call_id = c.call_id AND {_SERVED}
     RETURNING k.call_id
 """)  # noqa: S608 - made of constants
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('handing-over'), hashtext(:call_id))")
