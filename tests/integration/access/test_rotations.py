@@ -90,6 +90,7 @@ def test_a_rotation_is_begun_followed_and_ended(
     assert operator.get(where).json()["state"] == "rewrapping"
     early = operator.post(f"{where}/completion")
     assert (early.status_code, early.json()["type"]) == (409, "urn:otokura:problem:keys-in-use")
+    assert "Not every service has finished" in early.json()["detail"]
     tell(access, rotation["id"], "access", version=9)
     assert operator.get(where).json()["state"] == "rewrapped"
     kept = operator.post(f"{where}/completion")
@@ -101,6 +102,22 @@ def test_a_rotation_is_begun_followed_and_ended(
     entry = access.audit.entry(action="keys.destroyed")
     assert (entry["detail"]["rotation_id"], entry["detail"]["destroyed"]) == (rotation["id"], len(old))
     assert operator.get(ROTATIONS).json()["items"][0]["id"] == rotation["id"]
+
+
+@pytest.mark.guarantee("S25")
+def test_keys_that_were_destroyed_too_early_are_not_told_of_as_an_end(
+    access: Access, operator: httpx.Client
+) -> None:
+    """That they are gone does not show that nothing needed them: an erasure would be called final."""
+    rotation = begin(access, operator)
+    destroy_keks(access.keyring, rotation["retiring"])
+    for service in ("ingest", "access"):
+        tell(access, rotation["id"], service)
+    early = operator.post(f"{ROTATIONS}/{rotation['id']}/completion")
+    assert (early.status_code, early.json()["type"]) == (409, "urn:otokura:problem:keys-in-use")
+    assert operator.get(f"{ROTATIONS}/{rotation['id']}").json()["destroyed_at"] is None
+    tell(access, rotation["id"], "transcribe")
+    assert operator.post(f"{ROTATIONS}/{rotation['id']}/completion").json()["state"] == "done"
 
 
 def test_one_rotation_is_open_at_a_time(access: Access, operator: httpx.Client) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+import customer as company
 from access_audit import run
 from access_calls import Call
 from access_service import ELSEWHERE, Access, Person, Tenant, once
@@ -160,6 +161,24 @@ def test_a_repeated_request_erases_once_and_a_withdrawn_one_nothing(
         assert withdrawn.json()["withdrawn"] == 1
         assert client.delete(f"/v1/erasures/{first.json()['id']}").status_code == 409
         assert client.delete(f"/v1/erasures/{uuid7()}").status_code == 404
+
+
+def test_a_call_that_only_the_tenants_own_key_opens_is_not_passed_over(
+    access: Access, tenant: Tenant, officer: Person
+) -> None:
+    """Whose it is cannot be read here. Who looks for a person's calls must learn that there are more."""
+    mine, held = tenant.call(), tenant.call(customer_key=company.public_pem())
+    number_of(access, mine, NUMBER)
+    assert access.query("SELECT 1 FROM call_keys WHERE call_id = :id", id=held.id) == []
+    access.query("UPDATE calls SET personal = 'ciphertext' WHERE call_id = :id", id=held.id)
+    with client_of(access, officer) as client:
+        body = {"customer": {"numbers": [NUMBER]}}
+        preview = client.post("/v1/erasures/preview", json=body).json()
+        assert ([call["call_id"] for call in preview["calls"]], preview["unreadable"]) == ([str(mine.id)], 1)
+        nobody = ask(client, customer={"numbers": ["+81999"]})
+        assert (nobody.status_code, nobody.json()["unreadable"]) == (422, 1)
+        erasure = ask(client, call_ids=[str(held.id)]).json()
+        until(client, erasure["id"], "erasing")
 
 
 @pytest.mark.parametrize(
