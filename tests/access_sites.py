@@ -14,7 +14,7 @@ from access_service import Access, Person, Tenant, once
 from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
 from published_issuer import new_issuer_url
-from redacted_calls import flac, noise
+from redacted_calls import flac, noise, resealed
 
 AGENT_ID = "2041"
 
@@ -57,7 +57,10 @@ def site(access: Access) -> Site:
 
 def new_call(tenant: Tenant) -> Call:
     """A call of the site's agent, with real audio and a transcript that was searched for what to redact."""
-    return tenant.call(audio=flac(noise(1.0)), said=searched)
+    samples = noise(1.0)
+    call = tenant.call(audio=flac(samples), said=searched)
+    # An export decodes it, and holds what it finds against the manifest.
+    return resealed(tenant.access, call, samples=len(samples), duration_ms=1000)
 
 
 def _more(role: Role) -> dict[str, Any]:

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import text
 
+from access_audit import PATIENCE_SECONDS, run
 from access_calls import Call
 from access_grants import give, read, why
 from access_service import Access, Person, Tenant
+from otokura.shared.database import Database
 from otokura.shared.ids import uuid7
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 AT_ONCE = 20
+_LOCK = text("SELECT 1 FROM grants WHERE id = :id FOR UPDATE")
+_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+
+async def together(
+    access: Access, grant: str, ask: Callable[[], list[httpx.Response]]
+) -> list[httpx.Response]:
+    """The answers to many reads, of which some came as far as the grant's row before any could go on."""
+    database = Database(access.database_url)
+    try:
+        async with database.session() as session, asyncio.timeout(PATIENCE_SECONDS):
+            connection = await session.connection()
+            await connection.execute(_LOCK, {"id": grant})
+            asked = asyncio.create_task(asyncio.to_thread(ask))
+            while (await connection.execute(_WAITING)).scalar_one() < 4:  # noqa: ASYNC110 - a database tells nobody
+                await asyncio.sleep(0.02)
+        return await asked
+    finally:
+        await database.close()
 
 
 @pytest.fixture
@@ -37,8 +63,12 @@ def test_of_many_uses_at_once_as_many_are_served_as_were_given(
 ) -> None:
     for listenings in (1, 3):
         grant = give(access, lead, agent, call, listenings=listenings)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = list(pool.map(lambda _: read(access, agent, call, grant), range(AT_ONCE)))  # noqa: B023
+
+        def ask(grant: dict[str, Any] = grant) -> list[httpx.Response]:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                return list(pool.map(lambda _: read(access, agent, call, grant), range(AT_ONCE)))
+
+        answers = run(together(access, grant["id"], ask))
         served = [answer for answer in answers if answer.status_code == 200]
         refused = [answer for answer in answers if answer.status_code != 200]
         assert (len(served), {len(answer.content) for answer in served}) == (listenings, {len(call.audio)})

@@ -39,6 +39,17 @@ def paused(access: Access, tenant: Tenant) -> list[str]:
         return [item["reader_id"] for item in client.get("/v1/pauses").json()["items"]]
 
 
+def listenings(access: Access, who: Person, at_least: int) -> int:
+    """How many of somebody's listenings are counted, once they are so many: it happens beside the reads."""
+
+    def enough() -> int:
+        query = "SELECT coalesce(sum(listenings), 0)::int AS counted FROM seen_minutes WHERE reader_id = :id"
+        counted = int(access.query(query, id=who.id)[0].counted)
+        return counted if counted >= at_least else 0
+
+    return until(enough)
+
+
 @pytest.fixture
 def call(tenant: Tenant) -> Call:
     return tenant.call()
@@ -58,9 +69,13 @@ def test_so_many_listenings_raise_one_signal_which_is_an_entry(
     for number in range(8):
         part = f"bytes={number}-{number}"
         assert read(access, lead, call, read_id=read_id, part=part).status_code == 206
+    assert listenings(access, lead, 1) == 1
+    # It goes on, and others begin before that is counted.
+    read(access, lead, call, read_id=read_id, part="bytes=8-8")
     for _ in range(3):
         read(access, lead, call)
-    assert signals(access, tenant) == [], "the ranges of one listening are one"
+    assert listenings(access, lead, 4) == 4, "the ranges of one listening are one"
+    assert signals(access, tenant) == []
     for _ in range(4):
         read(access, lead, call)
     [signal] = until(lambda: signals(access, tenant))
@@ -71,6 +86,7 @@ def test_so_many_listenings_raise_one_signal_which_is_an_entry(
     assert (entry["detail"]["rule"], entry["detail"]["at_least"]) == ("volume", 5)
     for _ in range(5):
         read(access, lead, call)
+    assert listenings(access, lead, 13) == 13
     assert len(signals(access, tenant)) == 1, "a rule does not repeat itself"
     assert paused(access, tenant) == []
 
@@ -85,6 +101,7 @@ def test_so_many_different_calls_pause_the_reader_until_an_administrator_looks(
     for _ in range(3):
         for call in calls[:3]:
             assert read(access, lead, call).status_code == 200
+    assert listenings(access, lead, 9) == 9
     assert signals(access, tenant) == []
     read(access, lead, calls[3])
     assert until(lambda: paused(access, tenant)) == [str(lead.id)]
@@ -137,6 +154,7 @@ def test_a_network_where_the_reader_was_never_seen_is_a_signal(access: Access, t
     assert read(access, lead, call).status_code == 200
     until(lambda: access.query("SELECT 1 FROM seen_places WHERE reader_id = :id", id=lead.id))
     assert read(access, lead, call, address="203.0.113.9").status_code == 200
+    assert listenings(access, lead, 2) == 2
     assert signals(access, tenant) == []
     assert read(access, lead, call, address=ELSEWHERE).status_code == 403
     [signal] = until(lambda: signals(access, tenant))

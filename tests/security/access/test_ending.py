@@ -73,6 +73,20 @@ def test_what_ends_a_session_is_told_to_every_service(access: Access, hanako: So
     assert revoked & {tokens["session_id"], str(hanako.id)}
 
 
+@ENDINGS
+@pytest.mark.guarantee("P6")
+def test_a_token_that_was_given_in_a_second_in_which_others_ended_ends_too(
+    access: Access, hanako: Somebody, end: Ending
+) -> None:
+    """It says a later second than it was given in, or it would have ended with the others."""
+    later = "UPDATE principals SET tokens_since = date_trunc('second', now()) + interval '3 s' WHERE id = :id"
+    access.query(later, id=hanako.id)
+    token = hanako.session()["access_token"]
+    assert status(access, token) == 200
+    end(access, hanako, token)
+    assert status(access, token) == 401
+
+
 @pytest.mark.guarantee("P6")
 def test_what_one_replica_ends_is_over_in_the_other(
     access: Access, replica: Access, hanako: Somebody

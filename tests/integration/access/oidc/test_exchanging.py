@@ -49,6 +49,10 @@ def test_a_token_is_exchanged_for_one_that_says_who_and_no_more(access: Access, 
 def test_it_lives_no_longer_than_what_it_was_got_for(access: Access, trusted: Trust) -> None:
     short = trusted.forged(exp=int(time.time()) + 20)
     assert 0 < exchanged(access, short).json()["expires_in"] <= 20
+    # Of a provider whose clock is ahead.
+    now = int(time.time())
+    ahead = exchanged(access, trusted.forged(iat=now + 5, exp=now + 20)).json()["access_token"]
+    assert jwt.decode(ahead, options={"verify_signature": False})["exp"] <= now + 20
     over = trusted.forged(iat=int(time.time()) - 60, exp=int(time.time()) - 5)
     assert exchanged(access, over).status_code == 400, (
         "good for the clocks' difference, and not to be renewed"

@@ -96,6 +96,25 @@ def test_who_names_a_grant_reads_exactly_what_it_gives(
 
 
 @pytest.mark.guarantee("R20")
+@pytest.mark.parametrize("action", OF_CALLS)
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"reader": SOMEBODY},
+        {"call": ANOTHER},
+        {"what": frozenset[PolicyAction]()},
+        {"purpose": "training"},
+        {"zones": frozenset({"branch"})},
+    ],
+)
+def test_each_thing_that_a_grant_says_binds_by_itself(action: PolicyAction, about: dict[str, object]) -> None:
+    agent = reader(Role.AGENT)
+    assert allowed(agent, action, replace(OFFICE, grant=a_grant()))
+    decided = ENGINE.decide(agent, action, call(), replace(OFFICE, grant=a_grant(**about)))
+    assert (decided.allowed, decided.policies) == (False, ("beyond-the-grant",))
+
+
+@pytest.mark.guarantee("R20")
 def test_a_grant_reaches_into_no_other_tenant_and_past_no_boundary() -> None:
     agent, asked = reader(Role.AGENT), replace(OFFICE, grant=a_grant())
     assert allowed(agent, PolicyAction.LISTEN, asked)

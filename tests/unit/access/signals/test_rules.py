@@ -34,15 +34,14 @@ def test_requests_of_one_listening_count_once() -> None:
     batch = [seen(call=CALLS[0], read=READS[0])] * 50 + [seen(call=CALLS[0], read=READS[1])]
     [one] = tally(batch).values()
     assert one.listenings == {CALLS[0]: READS[:2]}
-    assert one.begun == 1, "the first went on with what was there before the batch"
-    one.fresh.add(CALLS[0])
     assert one.begun == 2
+    one.went_on[CALLS[0]] = {READS[0]}
+    assert one.begun == 1, "the first went on with what was there before the batch"
 
 
 @pytest.mark.guarantee("R30")
 def test_one_read_id_for_every_call_hides_nothing() -> None:
     [one] = tally([seen(call=call, read=READS[0]) for call in CALLS]).values()
-    one.fresh.update(CALLS)
     assert (len(one.listenings), one.begun) == (5, 5)
 
 

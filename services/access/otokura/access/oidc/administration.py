@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.identity import repository as identity
+from otokura.access.identity.ending import after_all_tokens
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.subject import Reader
 from otokura.access.oidc import repository
@@ -154,7 +155,7 @@ async def unbind(session: AsyncSession, issuer_id: UUID, principal_id: UUID, adm
     if found.made:
         raise Conflict("This principal was made at their first token, and would be made again: disable it.")
     await session.delete(found)
-    await _end(session, principal, _from_now(await identity.now(session)))
+    await _end(session, principal, after_all_tokens(principal, await identity.now(session)))
     await _entry(session, Action.SUBJECT_UNBOUND, admin, record, _about(found, principal))
 
 
@@ -171,7 +172,7 @@ async def not_before(
     at = await identity.now(session)
     if since is not None and since > at:
         raise Unprocessable("not_before lies in the future: disable the principal to keep them out.")
-    since = _from_now(at) if since is None else since
+    since = after_all_tokens(principal, at) if since is None else since
     await _end(session, principal, since)
     about = _about(found, principal) | {"not_before": principal.tokens_since}
     await _entry(session, Action.TOKENS_REVOKED, admin, record, about)

@@ -37,8 +37,9 @@ async def exchange(state: AccessState, fields: Mapping[str, str], place: Resolve
         reader = await identify(state, accepted.principal, place)
     except Unauthenticated as error:
         raise OAuthError("invalid_request", "The subject token is not good.") from error
-    now = datetime.now(UTC).replace(microsecond=0)
-    lifetime = min(timedelta(seconds=state.settings.token_lifetime_seconds), accepted.expires_at - now)
+    # Not before its own token, whose issuer's clock may be ahead: what was revoked must not come back.
+    issued_at = max(datetime.now(UTC).replace(microsecond=0), accepted.principal.issued_at)
+    lifetime = min(timedelta(seconds=state.settings.token_lifetime_seconds), accepted.expires_at - issued_at)
     if lifetime <= timedelta(0):
         raise OAuthError("invalid_request", "The subject token is not good.")
     principal = Principal(
@@ -46,8 +47,7 @@ async def exchange(state: AccessState, fields: Mapping[str, str], place: Resolve
         tenant_id=reader.facts.tenant_id,
         roles=reader.facts.roles,
         kind=accepted.principal.kind,
-        # Not before its own token, whose issuer's clock may be ahead: what was revoked must not come back.
-        issued_at=max(now, accepted.principal.issued_at),
+        issued_at=issued_at,
         agent_ids=reader.facts.agent_ids,
         team=reader.facts.team,
     )

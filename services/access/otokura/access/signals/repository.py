@@ -17,6 +17,13 @@ from otokura.access.signals.models import LeakSignal
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.leak_rules import CountRule
 
+# Locked in the order in which they are noted.
+_LAST_LISTENINGS = text("""
+    SELECT s.reader_id, s.call_id, s.read_id
+    FROM unnest(:readers, :calls) AS n (reader_id, call_id)
+    JOIN seen_calls s ON s.reader_id = n.reader_id AND s.call_id = n.call_id
+    ORDER BY s.reader_id, s.call_id FOR UPDATE OF s
+""").bindparams(*(bindparam(name, type_=ARRAY(Uuid)) for name in ("readers", "calls")))
 # The row of a listening that goes on stays as it is, and is not returned. Of a call that was erased meanwhile
 # nothing is noted.
 _NOTE_CALLS = text("""
@@ -91,22 +98,30 @@ _CLEAR = [
 ]
 
 
+async def last_listenings(
+    session: AsyncSession, rows: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], UUID]:
+    """The `read_id` that was noted last of readers and calls, locked until the transaction ends."""
+    result = await _with_lists(session, _LAST_LISTENINGS, ("readers", "calls"), rows)
+    return {(row.reader_id, row.call_id): row.read_id for row in result}
+
+
 async def note_calls(
     session: AsyncSession, rows: Sequence[tuple[UUID, UUID, UUID]]
 ) -> set[tuple[UUID, UUID]]:
     """Notes readers, calls and the `read_id` of the last listening; which of them began just now."""
-    result = await _insert(session, _NOTE_CALLS, ("readers", "calls", "reads"), rows)
+    result = await _with_lists(session, _NOTE_CALLS, ("readers", "calls", "reads"), rows)
     return {(row.reader_id, row.call_id) for row in result}
 
 
 async def note_minutes(session: AsyncSession, rows: Sequence[tuple[UUID, int, int]]) -> None:
     """Adds to what is counted of readers in this minute: listenings and denials."""
-    await _insert(session, _NOTE_MINUTES, ("readers", "listenings", "denials"), rows)
+    await _with_lists(session, _NOTE_MINUTES, ("readers", "listenings", "denials"), rows)
 
 
 async def note_places(session: AsyncSession, rows: Sequence[tuple[UUID, str]]) -> list[tuple[UUID, str]]:
     """Notes in which networks readers are; those in which they were never seen before."""
-    result = await _insert(session, _NOTE_PLACES, ("readers", "networks"), rows)
+    result = await _with_lists(session, _NOTE_PLACES, ("readers", "networks"), rows)
     return sorted((row.reader_id, row.network) for row in result if row.fresh)
 
 
@@ -173,7 +188,7 @@ async def paused(session: AsyncSession, tenant_id: UUID) -> Sequence[PrincipalRe
     return (await session.exec(statement)).all()
 
 
-async def _insert(
+async def _with_lists(
     session: AsyncSession, statement: TextClause, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> Sequence[Row[Any]]:
     """Runs a statement that takes a list for each column."""

@@ -55,15 +55,17 @@ class Seen:
     """For each call the different `read_id`, in order."""
     denials: int = 0
     networks: set[str] = field(default_factory=set[str])
-    fresh: set[UUID] = field(default_factory=set[UUID])
-    """Calls of which the last `read_id` is another than before the batch."""
+    went_on: dict[UUID, set[UUID]] = field(default_factory=dict[UUID, set[UUID]])
+    """For each call the `read_id` that were counted before the batch."""
     new_networks: list[str] = field(default_factory=list[str])
     """Where the reader was never seen before."""
 
     @property
     def begun(self) -> int:
         """How many listenings began: requests of one that went on before count no more."""
-        return len(self.fresh) + sum(len(ids) - 1 for ids in self.listenings.values())
+        return sum(
+            one not in self.went_on.get(call, ()) for call, ids in self.listenings.items() for one in ids
+        )
 
 
 def tally(batch: Iterable[Observation]) -> dict[UUID, Seen]:

@@ -117,10 +117,7 @@ class _Match:
 async def count(session: AsyncSession, batch: list[Observation]) -> list[LeakSignal]:
     """Counts a batch, and raises what the rules say of it, in the session's transaction."""
     found = tally(batch)
-    rows = [(who, call, ids[-1]) for who, seen in found.items() for call, ids in seen.listenings.items()]
-    fresh = await repository.note_calls(session, rows)
-    for who, call in fresh:
-        found[who].fresh.add(call)
+    await _note_calls(session, found)
     await repository.note_minutes(session, [(who, seen.begun, seen.denials) for who, seen in found.items()])
     places = [(who, network) for who, seen in found.items() for network in seen.networks]
     for who, network in await repository.note_places(session, places):
@@ -131,6 +128,20 @@ async def count(session: AsyncSession, batch: list[Observation]) -> list[LeakSig
         if signal is not None:
             raised.append(signal)
     return raised
+
+
+async def _note_calls(session: AsyncSession, found: dict[UUID, Seen]) -> None:
+    """Notes what was listened to, and which listenings went on with what was counted before.
+
+    One that goes on may be followed by another in the same batch: what was noted last is looked at before it
+    is replaced. What another instance noted in between shows in that nothing was replaced.
+    """
+    rows = [(who, call, ids[-1]) for who, seen in found.items() for call, ids in seen.listenings.items()]
+    before = await repository.last_listenings(session, [(who, call) for who, call, _ in rows])
+    fresh = await repository.note_calls(session, rows)
+    for who, call, last in rows:
+        known = {before[who, call]} if (who, call) in before else set[UUID]()
+        found[who].went_on[call] = known if (who, call) in fresh else known | {last}
 
 
 async def _matches(session: AsyncSession, found: dict[UUID, Seen]) -> list[_Match]:
