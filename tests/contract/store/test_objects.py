@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import psutil
 import pytest
-from minio import Minio
 
 import servers
 from otokura.shared.errors import NotFound, PreconditionFailed, RangeNotSatisfiable, Unavailable
@@ -22,27 +19,9 @@ from otokura.shared.multipart import PART_BYTES
 from otokura.shared.objects import ObjectStore, StoreRefused
 from otokura.shared.range_client import RangeClient
 
+from .conftest import open_store
+
 pytestmark = pytest.mark.s3
-
-
-@pytest.fixture(params=[None, RangeClient], ids=["minio", "ranges"])
-async def store(
-    object_store: servers.ObjectStoreSettings, request: pytest.FixtureRequest
-) -> AsyncIterator[ObjectStore]:
-    """The store, as services ask it, and as access does, which reads many ranges."""
-    store = _store(object_store, request.param)
-    yield store
-    await store.close()
-
-
-def _store(settings: servers.ObjectStoreSettings, ranges: type[RangeClient] | None = None) -> ObjectStore:
-    where = settings.endpoint, settings.access_key, settings.secret_key, settings.region
-    return ObjectStore(*where, ranges=ranges)
-
-
-async def _chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
 
 
 async def test_an_object_comes_back_as_it_was_put(store: ObjectStore, bucket: str) -> None:
@@ -132,103 +111,6 @@ async def test_of_many_creators_one_wins(store: ObjectStore, bucket: str) -> Non
     assert await store.get(bucket, "race") == b"%d" % won.index(True)
 
 
-@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 17])
-async def test_a_stream_of_unknown_length_is_stored_whole(store: ObjectStore, bucket: str, size: int) -> None:
-    data = os.urandom(size)
-    info = await store.put_stream(bucket, "streamed", _chunks(data, 1_000_003))
-    assert info.size == size
-    assert info.etag == (await store.stat(bucket, "streamed")).etag
-    digest = hashlib.sha256()
-    async for block in store.stream(bucket, "streamed"):
-        digest.update(block)
-    assert digest.digest() == hashlib.sha256(data).digest()
-
-
-async def test_a_stream_can_be_read_from_the_middle(store: ObjectStore, bucket: str) -> None:
-    data = os.urandom(3 * 1024 * 1024 + 5)
-    await store.put(bucket, "long", data)
-    blocks = [block async for block in store.stream(bucket, "long", offset=1_000_000, length=1_500_000)]
-    assert b"".join(blocks) == data[1_000_000:2_500_000]
-
-
-async def test_a_stream_of_an_object_that_is_replaced_ends_in_an_error(
-    store: ObjectStore, bucket: str
-) -> None:
-    await store.put(bucket, "changing", bytes(3 * 1024 * 1024))
-    stream = aiter(store.stream(bucket, "changing"))
-    await anext(stream)
-    await store.put(bucket, "changing", bytes(range(256)) * 3 * 4096)
-    with pytest.raises(PreconditionFailed):
-        await anext(stream)
-
-
-async def test_a_stream_that_fails_leaves_no_object(
-    store: ObjectStore, bucket: str, object_store: servers.ObjectStoreSettings
-) -> None:
-    async def broken() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield bytes(PART_BYTES)
-        raise ConnectionResetError("the vendor went away")
-
-    with pytest.raises(ConnectionResetError):
-        await store.put_stream(bucket, "broken", broken())
-    with pytest.raises(NotFound):
-        await store.stat(bucket, "broken")
-    assert _uploads(object_store, bucket) == []
-
-
-async def test_a_stream_that_is_cancelled_leaves_no_object(
-    store: ObjectStore, bucket: str, object_store: servers.ObjectStoreSettings
-) -> None:
-    sent = asyncio.Event()
-
-    async def endless() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield bytes(PART_BYTES)
-        sent.set()
-        await asyncio.Event().wait()
-        yield b""
-
-    task = asyncio.create_task(store.put_stream(bucket, "cancelled", endless()))
-    await sent.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert _uploads(object_store, bucket) == []
-
-
-def _uploads(settings: servers.ObjectStoreSettings, bucket: str) -> list[str | None]:
-    host = settings.endpoint.removeprefix("http://")
-    client = Minio(host, settings.access_key, settings.secret_key, secure=False, region=settings.region)
-    return [upload.object_name for upload in client._list_multipart_uploads(bucket).uploads]
-
-
-async def test_a_large_stream_takes_bounded_memory(store: ObjectStore, bucket: str) -> None:
-    """256 MB go up and come down again while the process grows by less than 64 MB."""
-    piece = os.urandom(1024 * 1024)
-    process = psutil.Process()
-    await store.put_stream(bucket, "warm", _repeat(piece, 32, lambda: None))
-    before = process.memory_info().rss
-    peak = before
-
-    def measure() -> None:
-        nonlocal peak
-        peak = max(peak, process.memory_info().rss)
-
-    info = await store.put_stream(bucket, "large", _repeat(piece, 256, measure))
-    assert info.size == 256 * len(piece)
-    async for block in store.stream(bucket, "large"):
-        assert block == piece
-        measure()
-    assert peak - before < 64 * 1024 * 1024
-
-
-async def _repeat(piece: bytes, times: int, measure: Callable[[], None]) -> AsyncIterator[bytes]:
-    for _ in range(times):
-        measure()
-        yield piece
-
-
 async def test_names_are_listed_in_order_and_page_by_page(store: ObjectStore, bucket: str) -> None:
     names = [f"x/{number:04}" for number in range(1_050)]
     gate = asyncio.Semaphore(32)
@@ -279,14 +161,14 @@ async def test_wrong_credentials_are_refused_without_being_repeated(
         replace(object_store, secret_key="not-the-secret-key"),
         replace(object_store, access_key="nobody"),
     ):
-        store = _store(wrong)
+        store = open_store(wrong)
         with pytest.raises(StoreRefused) as refused:
             await store.get(bucket, "anything")
         assert wrong.secret_key not in str(refused.value)
         with pytest.raises(StoreRefused):
             await store.put(bucket, "anything", b"x")
         await store.close()
-        hasty = _store(wrong, RangeClient)
+        hasty = open_store(wrong, RangeClient)
         with pytest.raises(StoreRefused):
             await hasty.get_range(bucket, "anything", 0, 1)
         await hasty.close()
@@ -302,8 +184,13 @@ async def test_a_store_that_is_away_is_unavailable() -> None:
             with pytest.raises(Unavailable):
                 await call
         with pytest.raises(Unavailable):
-            await store.put_stream("bucket", "n", _chunks(bytes(PART_BYTES * 2), PART_BYTES))
+            await store.put_stream("bucket", "n", _two_parts())
         await store.close()
+
+
+async def _two_parts() -> AsyncIterator[bytes]:
+    yield bytes(PART_BYTES)
+    yield bytes(PART_BYTES)
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "ftp://host", "http://host/path", "http://"])
@@ -314,7 +201,7 @@ def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
 
 async def test_a_store_that_dies_and_comes_back_has_lost_nothing() -> None:
     with servers.s3() as server:
-        store = _store(servers.object_store_settings(server, "test"))
+        store = open_store(servers.object_store_settings(server, "test"))
         await store.put("recordings", "kept", b"acknowledged")
         server.kill()
         with pytest.raises(Unavailable):
