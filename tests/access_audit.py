@@ -52,6 +52,15 @@ class AuditTopic:
         [entry] = self._until(lambda: self.entries(**wanted))
         return entry
 
+    def at_least(self, count: int, **wanted: str) -> list[dict[str, Any]]:
+        """The entries whose members are these, as soon as so many are on the topic."""
+
+        def look() -> list[dict[str, Any]]:
+            found = self.entries(**wanted)
+            return found if len(found) >= count else []
+
+        return self._until(look)
+
     def closed(self, entry_id: str) -> dict[str, Any]:
         """The `read.closed` of a `read.opened`, as soon as it is on the topic."""
 

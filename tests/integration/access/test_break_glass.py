@@ -94,7 +94,8 @@ def test_it_ends_with_its_minutes_and_when_somebody_ends_it(
     access: Access, tenant: Tenant, agent: Person, officer: Person, call: Call
 ) -> None:
     other_admin = tenant.person("admin")
-    for by, address in ((agent, ELSEWHERE), (officer, ELSEWHERE), (other_admin, ELSEWHERE)):
+    enders = (agent, ELSEWHERE), (officer, ELSEWHERE), (other_admin, ELSEWHERE)
+    for count, (by, address) in enumerate(enders, 1):
         glass = broken(access, agent, officer)["id"]
         assert read(access, agent, call).status_code == 200
         assert end(access, tenant.person("supervisor").token, glass, address) == 404
@@ -102,7 +103,7 @@ def test_it_ends_with_its_minutes_and_when_somebody_ends_it(
         assert end(access, by.token, glass, address) == 204
         assert end(access, by.token, glass, address) == 204
         assert read(access, agent, call).status_code == 404
-        entry = access.audit.entries(action="break-glass.ended", tenant_id=str(tenant.id))[-1]
+        entry = access.audit.at_least(count, action="break-glass.ended", tenant_id=str(tenant.id))[-1]
         assert (entry["reader"], entry["detail"]["glass"]) == (str(by.id), glass)
     glass = broken(access, agent, officer)["id"]
     access.query("UPDATE break_glass SET until = now() WHERE id = :id", id=glass)
@@ -179,7 +180,7 @@ def test_two_approvals_at_once_are_one_and_two_askings_are_one(
     [winner] = [who for who in officers if str(who.id) == first["approved_by"]]
     again = approve(access, winner, glass)
     assert (again.status_code, again.json()["until"]) == (200, first["until"]), "no time is added"
-    assert len(access.audit.entries(action="break-glass.approved", tenant_id=str(tenant.id))) <= 1
+    access.audit.entry(action="break-glass.approved", tenant_id=str(tenant.id))
 
 
 @pytest.mark.guarantee("R25")
