@@ -40,7 +40,7 @@ test-openai: .venv-openai/.openai .cache/sounds/complete ## The engine contract 
 	.venv-openai/bin/pytest -m openai tests/contract/engine
 
 .PHONY: test-kafka
-test-kafka: .venv/.test .cache/kafka/complete ## The integration and contract tests that use Kafka, on Apache Kafka 4
+test-kafka: .venv/.test .cache/kafka/complete ## The integration and contract tests that depend on the broker, on Apache Kafka 4
 	OTOKURA_TEST_KAFKA=apache $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "kafka and not any_broker" tests/contract tests/integration
 
 .PHONY: lint

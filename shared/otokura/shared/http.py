@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from functools import partial
+from socket import socket
 from typing import Any, TypeVar
 
 import uvicorn
@@ -27,6 +29,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 SHUTDOWN_SECONDS = 20
 """How long requests under way may take to end after SIGTERM; below the usual 30 of Kubernetes."""
+_YOUNG_OBJECTS = 10_000
+"""New objects after which garbage is looked for: a request makes hundreds, nearly none of them in cycles."""
 
 
 class _Api(FastAPI):
@@ -117,6 +121,20 @@ def uvicorn_config(app: FastAPI, settings: ServiceSettings) -> uvicorn.Config:
     return uvicorn.Config(app, **options)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, which keeps what it starts with out of the garbage collector's way.
+
+    Some 250,000 objects of modules, routes and models live as long as the process. Each full collection
+    walked through them with everything waiting: a quarter of a second, the 99th percentile of reads.
+    """
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS)
+
+
 def run(app_factory: Callable[[S], FastAPI], settings: S) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests under way end.
 
@@ -124,5 +142,4 @@ def run(app_factory: Callable[[S], FastAPI], settings: S) -> None:
         SystemExit: the app could not start (3).
     """
     logs.configure(settings.service, settings.log_level)
-    server = uvicorn.Server(uvicorn_config(app_factory(settings), settings))
-    server.run()
+    _Server(uvicorn_config(app_factory(settings), settings)).run()

@@ -12,7 +12,7 @@ from access_calls import Call
 from access_grants import approve, ask_for_grant, ask_to_break, broken, read, set_settings, why
 from access_service import ELSEWHERE, Access, Person, Tenant
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.fixture

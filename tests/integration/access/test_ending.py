@@ -13,7 +13,7 @@ from access_calls import Call
 from access_grants import QUALITY, broken, give
 from access_service import OFFICE, Access, Tenant, once
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 LENGTH = 48 * 1024 * 1024
 End = Callable[[], None]
 

@@ -11,7 +11,7 @@ from access_service import Access, Person, Tenant
 from otokura.shared.ids import uuid7
 from redacted_calls import RATE, Hidden, flac, noise, recorded, wav_samples, without
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 SAID = noise(60)
 HIDDEN: Hidden = [(1, 1000, 2000), (0, 9500, 10_500), (1, 12_000, 13_000)]
 START_MS, END_MS = 10_001, 14_999

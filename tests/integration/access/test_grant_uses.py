@@ -19,7 +19,7 @@ from access_service import Access, Person, Tenant
 from otokura.shared.database import Database
 from otokura.shared.ids import uuid7
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 AT_ONCE = 20
 _LOCK = text("SELECT 1 FROM grants WHERE id = :id FOR UPDATE")
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")

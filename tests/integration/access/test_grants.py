@@ -12,7 +12,7 @@ from access_grants import ask_for_grant, give, read, why
 from access_service import ELSEWHERE, OFFICE, Access, Person, Tenant, once
 from otokura.shared.ids import uuid7
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from access_people import (
 )
 from access_service import Access, Tenant, once
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.fixture

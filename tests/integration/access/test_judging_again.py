@@ -11,7 +11,7 @@ from access_service import ELSEWHERE, Access, Tenant
 from otokura.cli.policy.replay import replay
 from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 
 

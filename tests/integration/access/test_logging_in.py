@@ -24,7 +24,7 @@ from access_people import (
 )
 from access_service import ELSEWHERE, OFFICE, Access, Tenant
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from access_service import Access, Tenant
 from otokura.shared.events import TenantSettings
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 PUBLISHED: dict[str, Any] = {
     "require_purpose": True,

@@ -11,7 +11,7 @@ import pytest
 from access_people import status
 from access_service import Access, Person, Tenant
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from access_service import ISSUER, OFFICE, Access, Tenant, secrets_of, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 def test_a_token_is_written_down_before_it_is_given(access: Access, tenant: Tenant) -> None:

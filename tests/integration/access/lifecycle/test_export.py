@@ -18,7 +18,7 @@ from access_calls import Call
 from access_service import ELSEWHERE, Access, Person, Tenant, once
 from redacted_calls import Hidden, flac, noise, recorded, wav_samples, without
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 HIDDEN: Hidden = [(1, 1000, 2000)]
 SAID = noise(5)
 

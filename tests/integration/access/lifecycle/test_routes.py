@@ -19,7 +19,7 @@ from otokura.shared.cipher import encrypt
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, Kind, WrappedDek, associated_data, derive
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 PURPOSE = {"purpose": "quality", "reason": "case 118"}
 NUMBER = "+81 3-1234-5678"
 

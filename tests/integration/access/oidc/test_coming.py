@@ -10,7 +10,7 @@ from access_service import Access, Tenant, once
 from issuer_server import Issuer, header_of
 from oidc_people import QUALITY, Trust, audience, later, trust
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.mark.guarantee("P12")

@@ -11,7 +11,7 @@ from access_service import ELSEWHERE, Access, Tenant, once
 from issuer_server import Issuer
 from oidc_people import Trust, settings, trust
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.mark.guarantee("P16")

@@ -14,7 +14,7 @@ from access_service import Access, Tenant, once
 from issuer_server import Issuer
 from oidc_people import GROUPS, Trust, becomes, later, second_instance, trust
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 def told(access: Access) -> list[dict[str, Any]]:

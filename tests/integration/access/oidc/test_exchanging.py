@@ -13,7 +13,7 @@ from access_service import Access, Tenant
 from issuer_server import Issuer
 from oidc_people import Trust, audience, trust
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 TYPE = "urn:ietf:params:oauth:token-type:"
 
 

@@ -12,7 +12,7 @@ from access_service import Access, Tenant
 from search_requests import START, at, ids, indexed, look, page, said
 from searched_calls import saying
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.mark.guarantee("R44")

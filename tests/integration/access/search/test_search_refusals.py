@@ -11,7 +11,7 @@ from access_service import ELSEWHERE, Access, Tenant
 from otokura.shared.ids import uuid7
 from search_requests import found, indexed, look, said
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 def test_who_may_not_search_is_refused_and_that_is_written(access: Access, tenant: Tenant) -> None:

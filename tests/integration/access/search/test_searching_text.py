@@ -14,7 +14,7 @@ from otokura.shared.keys import KeyContext, KeyUse, Kind, WrappedDek, associated
 from search_requests import at, found, ids, indexed, look, page, pages, said
 from searched_calls import finding
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 CARD = "4111 1111 1111 1111"
 CARD_SAID = f"番号は{CARD}です"
 
