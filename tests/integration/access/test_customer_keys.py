@@ -17,7 +17,7 @@ from erasures import requested
 from otokura.cli.__main__ import app
 from otokura.shared.events import ErasedKind, KeyWrapped, TranscriptCompleted, TranscriptFailed
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 RUN = CliRunner()
 KEYS = "SELECT kek_id FROM call_keys WHERE call_id = :id"

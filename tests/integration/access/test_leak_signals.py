@@ -14,7 +14,7 @@ from access_grants import ask_for_grant, ask_to_break, read, set_settings, until
 from access_service import ELSEWHERE, Access, Person, Tenant, once
 from otokura.shared.ids import uuid7
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUIET = ["otokura.hours", "otokura.new-place"]
 """Shipped rules that would match by the hour at which the tests run, or by where they come from."""
 

@@ -25,7 +25,7 @@ from otokura.shared.keys import KeyContext, commitment, new_dek
 from otokura.shared.live_text import seal_partial
 from otokura.shared.transcripts import PartialTranscript, PartialTurn
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 
 

@@ -20,7 +20,7 @@ from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.events import KeyHolder, KeysRewrapped
 from otokura.shared.keyring import add_kek, destroy_keks, read_keyring
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 ROTATIONS = "/v1/key-rotations"
 
 

@@ -19,7 +19,7 @@ from messaging import eventually
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 DIALECT = AudioHook()
 SECOND = 8000

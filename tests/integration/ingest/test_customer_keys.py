@@ -20,7 +20,7 @@ from phone_system import end_stream, send_all, speechlike, stream, told
 from webhook_vendor import completed, publish
 from worker_support import silent_wav
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 ROW = "SELECT kek_id, wrapped_dek, customer_key FROM calls WHERE id = CAST(:id AS uuid)"
 
 

@@ -18,7 +18,7 @@ from otokura.ingest.repository import Claim, lock, take
 from otokura.shared.ids import uuid7
 from phone_system import end_stream, send_all, speechlike, stream, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 FIRST, SECOND = speechlike(5, 8000, 2, 1), speechlike(5, 8000, 2, 2)
 

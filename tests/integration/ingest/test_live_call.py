@@ -14,7 +14,7 @@ from ingest_service import Credentials, IngestService, settled, start_call
 from otokura.ingest.audio_format import Encoding, StreamFormat
 from phone_system import end_stream, send_all, speechlike, stream, told
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.mark.guarantee("A1")

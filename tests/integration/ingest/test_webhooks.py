@@ -36,7 +36,7 @@ from webhook_vendor import (
     sealed_call,
 )
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "webhook_receiver.py"
 

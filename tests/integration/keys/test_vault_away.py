@@ -19,7 +19,7 @@ from otokura.shared.ids import uuid7
 from phone_system import end_stream, send_all, speechlike, stream, told
 from vault_server import VaultServer
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
 @pytest.fixture(scope="module")
