@@ -85,7 +85,8 @@ def describe(target: Target) -> dict[str, object]:
 
 def show(target: Target, console: Console) -> None:
     """Addresses, credentials, and something to try, for people."""
-    addresses = {name: f"{url}/docs" for name, url in target.stack.urls.items()}
+    addresses = {name: f"{url}/openapi.json" for name, url in target.stack.urls.items()}
+    addresses |= {"console": f"{target.stack.urls['access']}/console"}
     addresses |= {"audit log": target.log_url, "PostgreSQL": target.stack.postgresql}
     addresses |= {"S3": target.stack.s3_endpoint, "Kafka": target.stack.kafka_bootstrap}
     addresses |= {"AudioSocket": target.stack.audiosocket}

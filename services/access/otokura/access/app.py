@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from otokura.access.break_glass import api as break_glass
+from otokura.access.console import api as console
 from otokura.access.feeds import api as feeds
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.feeds.disclosure import Disclosures
@@ -115,6 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
         holds_api.router,
         retention_api.router,
         export_api.router,
+        console.router,
     ]
     app = create_api(settings, title="Otokura access", lifespan=lifespan, routers=routers)
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)

@@ -37,10 +37,14 @@ def parse_network(text: str) -> Network:
         ValueError: it is not a network, has bits set beyond its prefix, or holds every address.
     """
     if "%" in text:
-        raise ValueError(f"{text} names an interface, and a reader's address names none")
-    network = unmap_network(ip_network(text.strip()))
+        raise ValueError("it names an interface, and a reader's address names none")
+    try:
+        network = unmap_network(ip_network(text.strip()))
+    except ValueError:
+        # ipaddress says what it was given, and a problem never shows what the caller sent.
+        raise ValueError("it is no network in CIDR notation, or has bits set beyond its prefix") from None
     if network.prefixlen == 0:
-        raise ValueError(f"{text} holds every address: a zone must keep somebody out")
+        raise ValueError("it holds every address: a zone must keep somebody out")
     return network
 
 

@@ -1,0 +1,65 @@
+"""A real browser, as people at a call centre have one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+HOME = ROOT / ".cache" / "chromium"
+SHELL = HOME / "chromium" / "chromium-headless-shell"
+FONTS = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>
+"""
+
+
+def fetched() -> None:
+    """Chromium, fetched when it is not there; skips the test where it cannot be had."""
+    HOME.parent.mkdir(exist_ok=True)
+    with (HOME.parent / "chromium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (HOME / "complete").exists():
+            return
+        fetch = [ROOT / "scripts" / "fetch-chromium"]
+        done = subprocess.run(fetch, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no Chromium to be had: {done.stderr.strip()[-300:]}")
+
+
+@contextmanager
+def browser(folder: Path) -> Iterator[Browser]:
+    """A running browser that has its own fonts and libraries; `folder` is for its files."""
+    fetched()
+    fonts = folder / "fonts.conf"
+    fonts.write_text(FONTS.format(fonts=HOME / "fonts", cache=folder / "fonts"))
+    environment: dict[str, str | float | bool] = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "FONTCONFIG_FILE": str(fonts),
+        "LD_LIBRARY_PATH": str(HOME / "lib"),
+    }
+    version = subprocess.run(
+        [SHELL, "--version"],
+        env={name: str(value) for name, value in environment.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if version.returncode != 0:
+        pytest.skip(f"Chromium does not run here: {version.stderr.strip()[-300:]}")
+    with sync_playwright() as playwright:
+        # Its own sandbox needs what containers do not give; it opens our pages alone.
+        launched = playwright.chromium.launch(
+            executable_path=SHELL, env=environment, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
