@@ -36,8 +36,8 @@ test: .venv/.test .cache/sounds/complete ## Pass every test, on real local serve
 	$(BIN)/pytest $(ALONE)
 
 .PHONY: test-openai
-test-openai: .venv-openai/.openai .cache/sounds/complete ## The engine contract on OpenAI's own Whisper (PyTorch: 5 GB)
-	.venv-openai/bin/pytest -m openai tests/contract/engine
+test-openai: .venv-openai/.openai .cache/sounds/complete ## The engine contract on OpenAI's own Whisper (PyTorch: 5 GB; LEAVE_OUT=slow halves it)
+	.venv-openai/bin/pytest -m "openai$(LEAVE_OUT:%= and not %)" tests/contract/engine
 
 .PHONY: test-kafka
 test-kafka: .venv/.test .cache/kafka/complete ## The integration and contract tests that depend on the broker, on Apache Kafka 4

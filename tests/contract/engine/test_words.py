@@ -36,6 +36,7 @@ def at(dbfs: float, audio: Pcm16, seed: int) -> Pcm16:
     return np.asarray(np.round(audio * gain + noise), np.int16)
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("T52")
 @pytest.mark.parametrize("name", ["ja-support", "en-support"])
 async def test_speech_at_minus_35_dbfs_is_heard_in_full(
