@@ -41,7 +41,6 @@ from otokura.shared.events import Role
 ADMIN = frozenset({Role.ADMIN})
 OPERATOR = frozenset({Role.OPERATOR})
 OFFICER = frozenset({Role.EVIDENCE_OFFICER})
-EVERYBODY = frozenset(Role) - OPERATOR
 HEARING = frozenset({Role.AGENT, Role.SUPERVISOR, Role.EVIDENCE_OFFICER})
 READING = HEARING | {Role.ANALYST}
 REASON = {"purpose": "quality", "reason": "matrix"}
@@ -203,7 +202,7 @@ OPERATIONS = [
         body_names=True,
     ),
     Operation("GET", "/v1/transcriptions/{request_id}", ADMIN, across=OPERATOR),
-    Operation("GET", "/v1/grants", EVERYBODY),
+    Operation("GET", "/v1/grants", READING | ADMIN),
     Operation(
         "POST",
         "/v1/grants",
@@ -212,7 +211,7 @@ OPERATIONS = [
         body_names=True,
     ),
     Operation("DELETE", "/v1/grants/{grant_id}", ADMIN | OFFICER, renewed=new_grant),
-    Operation("GET", "/v1/break-glass", EVERYBODY),
+    Operation("GET", "/v1/break-glass", READING | ADMIN),
     Operation(
         "POST", "/v1/break-glass", frozenset({Role.AGENT, Role.SUPERVISOR}), json_of({"reason": "matrix"})
     ),

@@ -45,6 +45,7 @@ class Action(StrEnum):
     SUBJECT_BOUND = "subject.bound"
     SUBJECT_UNBOUND = "subject.unbound"
     BOOTSTRAP_COMPLETED = "bootstrap.completed"
+    BOOTSTRAP_REFUSED = "bootstrap.refused"
     TENANT_CREATED = "tenant.created"
     PRINCIPAL_CREATED = "principal.created"
     PRINCIPAL_CHANGED = "principal.changed"

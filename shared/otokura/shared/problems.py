@@ -1,7 +1,9 @@
 """Errors as RFC 9457 problems (`application/problem+json`), from one place.
 
 A problem says what was wrong and what to do. It never shows a stack trace, nor a value that the
-caller sent: values may be somebody's secret, and the answer may be read by somebody else.
+caller sent: values may be somebody's secret, and the answer may be read by somebody else. `errors` says where
+in the request it stands instead (`told`). Two problems name what is not there, in a member `unknown` that is
+part of the API: purposes, which are public words of a fixed form, and ids of calls, which are UUIDs.
 """
 
 from __future__ import annotations
@@ -174,6 +176,18 @@ _MOST_TOLD = 100
 def field_errors(found: Sequence[Any]) -> list[FieldError]:
     """Pydantic's errors without the input: neither values nor member names that only the caller chose."""
     return [_field_error(cast("dict[str, Any]", one)) for one in found[:_MOST_TOLD]]
+
+
+def told(location: str, message: str, *path: str | int) -> dict[str, str]:
+    """A member of `errors` for what only the database knows to be wrong: where it stands, and not what it is.
+
+    Args:
+        location: `body`, `query`, `path`, `header` or `cookie`.
+        message: what is wrong.
+        path: names of our own and positions, from there.
+    """
+    pointer = "#" + "".join(f"/{part}" for part in path)
+    return FieldError(location=location, pointer=pointer, message=message).model_dump()
 
 
 def _field_error(found: dict[str, Any]) -> FieldError:

@@ -149,6 +149,9 @@ def test_a_grant_that_nobody_could_use_is_not_made(
     for reader, about, status in refused:
         response = ask_for_grant(access, lead, reader, call, **about)
         assert response.status_code == status, (about, response.text)
+    nowhere = ask_for_grant(access, lead, agent.id, call, zones=["office", "moon", "mars"])
+    assert [error["pointer"] for error in nowhere.json()["errors"]] == ["#/zones/1", "#/zones/2"]
+    assert "moon" not in nowhere.text
     told = ask_for_grant(access, lead, auditor.id, call).json()
     assert (told["action"], told["why"]) == ("listen", ["no-policy-permits"])
     missing = ask_for_grant(access, lead, agent.id, call, call_id=str(uuid7()))
@@ -231,7 +234,9 @@ def test_people_see_what_they_gave_and_were_given(
     assert listed(other.token) == [theirs]
     assert listed(officer.token) == listed(tenant.admin) == [theirs, *mine[::-1]]
     assert listed(officer.token, reader_id=str(other.id)) == [theirs]
-    assert listed(tenant.person("auditor").token) == listed(access.tenant().admin) == []
+    assert listed(access.tenant().admin) == []
+    with access.client(tenant.person("auditor").token) as client:
+        assert why(client.get("/v1/grants")) == (403, ["no-policy-permits"])
     with access.client(lead.token) as client:
         first = client.get("/v1/grants", params={"limit": 2}).json()
         rest = client.get("/v1/grants", params={"limit": 2, "cursor": first["next_cursor"]}).json()
@@ -239,3 +244,29 @@ def test_people_see_what_they_gave_and_were_given(
     assert [grant["id"] for grant in first["items"] + rest["items"]] == mine[::-1]
     with access.client(access.operator()) as client:
         assert client.get("/v1/grants").json()["why"] == ["no-tenant"]
+
+
+@pytest.mark.guarantee("R2")
+@pytest.mark.guarantee("R31")
+def test_what_was_given_is_seen_from_within_the_zones_and_not_while_paused(
+    access: Access, tenant: Tenant, lead: Person, agent: Person, call: Call
+) -> None:
+    """It names calls and says why. Who may take back everybody's sees it from anywhere."""
+    grant, officer = give(access, lead, agent, call), tenant.person("evidence-officer")
+    for path in ("/v1/grants", "/v1/break-glass"):
+        for who in (lead, agent):
+            with access.client(who.token, address=ELSEWHERE) as client:
+                answer = client.get(path)
+            assert why(answer) == (403, ["outside-zones"]), path
+            assert str(call.id) not in answer.text
+        for token in (officer.token, tenant.admin):
+            with access.client(token, address=ELSEWHERE) as client:
+                assert client.get(path).status_code == 200
+    denied = access.audit.entries(action="read.denied", reader=str(agent.id))
+    assert [entry["detail"]["why"] for entry in denied] == [["outside-zones"]] * 2
+    access.query("UPDATE principals SET paused_at = now() WHERE id = :id", id=lead.id)
+    with access.client(lead.token) as client:
+        for path in ("/v1/grants", "/v1/break-glass"):
+            assert why(client.get(path)) == (403, ["reader-paused"])
+    with access.client(lead.token, address=ELSEWHERE) as client:
+        assert client.delete(f"/v1/grants/{grant['id']}").status_code == 204

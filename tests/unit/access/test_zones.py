@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otokura.access.policy.zones import Zone, parse_network, zones_holding
+from otokura.access.policy.zones import Zone, leaves_outside, parse_network, zones_holding
 
 NOW = datetime(2026, 4, 1, 9, tzinfo=UTC)
 OFFICE = Zone("office", ("203.0.113.0/28", "2001:db8:7::/48"))
@@ -75,3 +75,67 @@ def test_what_is_no_network_is_refused(text: str) -> None:
 
 def test_a_single_address_is_a_network() -> None:
     assert IPv6Address("2001:db8::1") in parse_network("2001:db8::1")
+
+
+HERE = IPv4Address("203.0.113.1")
+SOON, LATER = NOW + timedelta(minutes=1), NOW + timedelta(days=1)
+
+
+def office(valid_from: datetime | None = None, valid_until: datetime | None = None) -> Zone:
+    return Zone("office", OFFICE.networks, valid_from, valid_until)
+
+
+def home(valid_from: datetime | None = None, valid_until: datetime | None = None) -> Zone:
+    return Zone("home", ("203.0.113.1/32",), valid_from, valid_until)
+
+
+ELSEWHERE = Zone("branch", ("198.51.100.0/24",))
+
+
+@pytest.mark.guarantee("P28")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([office()], []),
+        ([office()], [ELSEWHERE]),
+        ([office()], [office(valid_until=NOW)]),
+        ([office()], [office(valid_from=SOON)]),
+        ([office()], [office(valid_until=SOON)]),
+        ([office()], [office(valid_until=LATER), ELSEWHERE]),
+        ([office(valid_until=LATER)], [office(valid_until=SOON)]),
+        ([office(), home(valid_until=LATER)], [home(valid_until=LATER)]),
+        ([office(), home(valid_until=SOON)], [office(valid_until=LATER), home(valid_until=SOON)]),
+        # Another zone holds them again, but not at once.
+        ([office(), home(valid_from=LATER)], [office(valid_until=SOON), home(valid_from=LATER)]),
+        # They stand in the one that ends, and would have stood in the one that was to come.
+        ([office(valid_until=SOON), home(valid_from=SOON)], [office(valid_until=SOON)]),
+    ],
+)
+def test_a_change_leaves_somebody_outside_at_once_or_later(before: list[Zone], after: list[Zone]) -> None:
+    assert leaves_outside(before, after, HERE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([office()], [office()]),
+        ([office(valid_until=SOON)], [office()]),
+        ([office(valid_until=SOON)], [office(valid_until=LATER)]),
+        ([office(), home()], [home()]),
+        ([office(), home()], [office(valid_until=SOON), home()]),
+        ([office(), home(valid_from=SOON)], [office(valid_until=SOON), home(valid_from=SOON)]),
+        # It would have ended in any case.
+        ([office(valid_until=SOON), ELSEWHERE], [office(valid_until=SOON)]),
+        # They are outside already.
+        ([ELSEWHERE], []),
+        ([home(valid_from=SOON)], []),
+    ],
+)
+def test_a_change_leaves_nobody_outside_who_is_held_as_long_as_before(
+    before: list[Zone], after: list[Zone]
+) -> None:
+    assert not leaves_outside(before, after, HERE, NOW)
+
+
+def test_a_change_leaves_nobody_outside_who_is_at_no_known_address() -> None:
+    assert not leaves_outside([office()], [], None, NOW)

@@ -211,3 +211,12 @@ def test_routes_document_their_problems() -> None:
     assert {"403", "404"} <= answers.keys()
     assert "application/problem+json" in answers["404"]["content"]
     assert "Problem" in schema["components"]["schemas"]
+
+
+@pytest.mark.guarantee("S2")
+def test_what_the_database_knows_to_be_wrong_is_pointed_at() -> None:
+    error = errors.Unprocessable("See errors.", errors=[problems.told("body", "There is none.", "zones", 3)])
+    told = problems.Problem.model_validate(problems.problem_of(error))
+    assert told.errors == [
+        problems.FieldError(location="body", pointer="#/zones/3", message="There is none.")
+    ]

@@ -125,7 +125,7 @@ def tenant_of(reader: Reader) -> UUID:
 
 
 async def concerned(state: State, token: Authenticated, place: ClientAddress) -> Reader:
-    """A dependency: a reader of a tenant, who may see what concerns themselves.
+    """A dependency: a reader of a tenant, who may end what concerns themselves, from wherever they are.
 
     Raises:
         Forbidden: they belong to no tenant.
@@ -145,7 +145,31 @@ def manages_grants(state: AccessState, reader: Reader) -> bool:
     return state.policies.decide(reader.facts, PolicyAction.MANAGE_GRANTS, tenant, asked).allowed
 
 
+async def looking(state: State, token: Authenticated, place: ClientAddress) -> Reader:
+    """A dependency: who sees what was given and asked for, with the ids of calls and the reasons.
+
+    Who may take back what others were given sees it from anywhere. Everybody else sees their own, as they see
+    the list of calls: from within a zone, and not while they are paused.
+
+    Raises:
+        Forbidden: says why; it is written down.
+        Unavailable: the denial could not be written.
+    """
+    reader = await concerned(state, token, place)
+    tenant, asked = TenantFacts(tenant_of(reader)), reader.circumstances()
+    if manages_grants(state, reader):
+        return reader
+    decision = state.policies.decide(reader.facts, PolicyAction.SEARCH, tenant, asked)
+    if decision.allowed and not reader.paused:
+        return reader
+    denial = paused() if reader.paused else denied(decision.policies)
+    question = None if reader.paused else Question.of(reader.facts, PolicyAction.SEARCH, tenant, asked)
+    await record_denial(state, reader, denial, PolicyAction.SEARCH, question)
+    raise denial.error
+
+
 Concerned = Annotated[Reader, Depends(concerned)]
+Looking = Annotated[Reader, Depends(looking)]
 Searcher = Annotated[Reader, Depends(permitted(PolicyAction.SEARCH))]
 GlassAsker = Annotated[Reader, Depends(permitted(PolicyAction.ASK_BREAK_GLASS))]
 GlassApprover = Annotated[Reader, Depends(permitted(PolicyAction.APPROVE_BREAK_GLASS))]

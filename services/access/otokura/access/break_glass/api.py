@@ -13,13 +13,22 @@ from otokura.access.permission import (
     Concerned,
     GlassApprover,
     GlassAsker,
+    Looking,
     manages_grants,
     record_denial,
     tenant_of,
 )
 from otokura.access.policy.denial import Denial
 from otokura.access.state import State
-from otokura.shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from otokura.shared.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from otokura.shared.policy.facts import PolicyAction
@@ -44,9 +53,9 @@ async def ask(body: GlassBody, state: State, asker: GlassAsker, idempotency: Ide
         return await idempotency.run(session, create)
 
 
-@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden))
+@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden, Unavailable))
 async def list_glass(
-    state: State, reader: Concerned, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
+    state: State, reader: Looking, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None
 ) -> Page[GlassView]:
     """What you asked for, newest first; what anybody of the tenant did, for who may end it."""
     after = GlassCursor.decode(cursor)

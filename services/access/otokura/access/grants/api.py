@@ -11,7 +11,7 @@ from otokura.access.grants import making, repository
 from otokura.access.grants.repository import GrantFilter
 from otokura.access.grants.views import GrantBody, GrantCursor, GrantView
 from otokura.access.identity import repository as identity
-from otokura.access.permission import Concerned, manages_grants, tenant_of
+from otokura.access.permission import Concerned, Looking, manages_grants, tenant_of
 from otokura.access.reads import gate
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
@@ -54,10 +54,10 @@ async def make_grant(
         return await idempotency.run(session, create)
 
 
-@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden))
+@router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden, Unavailable))
 async def list_grants(
     state: State,
-    reader: Concerned,
+    reader: Looking,
     *,
     call_id: Annotated[UUID | None, Query(description="For this call.")] = None,
     reader_id: Annotated[UUID | None, Query(description="Given to this reader.")] = None,

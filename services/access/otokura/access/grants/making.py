@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -29,6 +30,7 @@ from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish_audit
 from otokura.shared.policy.facts import GrantFacts, PolicyAction, ReaderFacts
 from otokura.shared.policy.questions import Question
+from otokura.shared.problems import told
 from otokura.shared.tombstones import is_erased
 
 
@@ -72,7 +74,9 @@ async def make(session: AsyncSession, decide: Decide, permit: Permit, body: Gran
     record = _record(body, tenant_id, giver.facts.id)
     record.made_at = await identity.now(session)
     record.expires_at = record.made_at + timedelta(minutes=body.minutes)
-    await _check_reader(session, decide, permit, reader, record)
+    known = [zone.name for zone in await zones.zones(session, tenant_id)]
+    _check_zones(body, known)
+    await _check_reader(session, decide, permit, reader, record, known)
     session.add(record)
     about = record.model_dump(
         mode="json", exclude={"tenant_id", "call_id", "used", "revoked_by", "revoked_at"}
@@ -91,14 +95,25 @@ def _record(body: GrantBody, tenant_id: UUID, giver: UUID) -> GrantRecord:
     )
 
 
+def _check_zones(body: GrantBody, known: Collection[str]) -> None:
+    """Tells which zones are none by where they stand in the body: a problem never shows what was sent."""
+    wrong = [number for number, name in enumerate(body.zones) if name not in known]
+    if wrong:
+        raise Unprocessable(
+            "There are no such zones: see errors.",
+            errors=[told("body", "There is no zone of this name.", "zones", number) for number in wrong],
+        )
+
+
 async def _check_reader(
-    session: AsyncSession, decide: Decide, permit: Permit, reader: PrincipalRecord, record: GrantRecord
+    session: AsyncSession,
+    decide: Decide,
+    permit: Permit,
+    reader: PrincipalRecord,
+    record: GrantRecord,
+    known: Collection[str],
 ) -> None:
     """Asks the policies what they would say to the reader, standing in each of the zones that it is for."""
-    known = [zone.name for zone in await zones.zones(session, record.tenant_id)]
-    strangers = sorted(set(record.zones) - set(known))
-    if strangers:
-        raise Unprocessable(f"There is no zone {strangers[0]}.")
     names = await identity.agent_ids(session, [reader.id])
     facts = ReaderFacts(
         id=reader.id,

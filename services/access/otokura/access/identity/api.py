@@ -120,14 +120,21 @@ async def jwks(state: State) -> JSONResponse:
     return JSONResponse(keys, headers={"Cache-Control": "public, max-age=60"})
 
 
-@router.post("/v1/bootstrap", tags=["identity"], status_code=201, responses=responses(BootstrapRefused))
-async def bootstrap(body: BootstrapBody, state: State, place: ClientAddress) -> Credentials:
+@router.post(
+    "/v1/bootstrap", tags=["identity"], status_code=201, responses=responses(BootstrapRefused, Unavailable)
+)
+async def bootstrap(
+    body: BootstrapBody,
+    state: State,
+    place: ClientAddress,
+    throttle: Annotated[RefusalThrottle, Depends(refusal_throttle)],
+) -> Credentials:
     """Makes the first operator: once, with the token from the service's configuration."""
     try:
         async with state.database.session() as session:
             return await bootstrapping.bootstrap(session, state.settings, body, place)
-    except BootstrapRefused:
-        bootstrapping.REFUSED.inc()
+    except BootstrapRefused as error:
+        await bootstrapping.refuse(state, throttle, place, error)
         raise
 
 

@@ -6,11 +6,16 @@ from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.access.errors import BootstrapRefused
 from otokura.access.identity import principals, repository
-from otokura.access.identity.secrets import hash_secret
+from otokura.access.identity.secrets import hash_secret, secret_matches
 from otokura.access.identity.service import PrincipalKind, check_bootstrap
+from otokura.access.identity.throttle import RefusalThrottle
+from otokura.access.identity.tokens import where
 from otokura.access.identity.views import BootstrapBody, Credentials, PrincipalBody
+from otokura.access.logins.lockout import network_of
 from otokura.access.settings import Settings
+from otokura.access.state import AccessState
 from otokura.shared import metrics
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action, AuditDraft
@@ -37,7 +42,8 @@ async def bootstrap(
     """
     given = hash_secret(body.token.get_secret_value())
     configured = settings.bootstrap_token
-    is_configured = configured is not None and given == hash_secret(configured.get_secret_value())
+    expected = hash_secret(configured.get_secret_value()) if configured is not None else None
+    is_configured = secret_matches(body.token.get_secret_value(), expected)
     token = await repository.bootstrap_token(session, given) if is_configured else None
     at = await repository.now(session)
     check_bootstrap(
@@ -52,12 +58,23 @@ async def bootstrap(
     if token is not None:
         token.used_at = at
         session.add(token)
-    detail = {
-        "operator": str(new.record.id),
-        "name": body.name,
-        "address": str(place.address) if place.address else None,
-        "peer": place.peer,
-    }
+    detail = {"operator": str(new.record.id), "name": body.name, **where(place)}
     draft = AuditDraft(action=Action.BOOTSTRAP_COMPLETED, reader=str(new.record.id), detail=detail)
     await publish_audit(session, draft)
     return Credentials(id=new.record.id, client_id=new.record.id, client_secret=new.secret)
+
+
+async def refuse(
+    state: AccessState, throttle: RefusalThrottle, place: ResolvedAddress, error: BootstrapRefused
+) -> None:
+    """Writes a refusal down: of a network one a minute and reason, with how many it stands for.
+
+    Raises:
+        Unavailable: it could not be written.
+    """
+    REFUSED.inc()
+    why = error.extensions["why"]
+    count = throttle.counted(None, f"{network_of(place.address)} bootstrap {why}")
+    if count:
+        detail = {"why": why, "count": count, **where(place)}
+        await state.audit.write(AuditDraft(action=Action.BOOTSTRAP_REFUSED, detail=detail))

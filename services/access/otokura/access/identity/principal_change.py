@@ -15,6 +15,7 @@ from otokura.access.identity.service import PrincipalKind, check_roles
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.views import PrincipalChange
 from otokura.access.permission import entry, tenant_of
+from otokura.access.tenancy import repository as tenancy
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound, PreconditionFailed
 from otokura.shared.events import Role
@@ -37,6 +38,7 @@ async def change_principal(
         RoleNotAssignable: these roles cannot be given, or not together.
     """
     tenant_id = tenant_of(manager)
+    await tenancy.keep_a_way_in(session, tenant_id)
     record = await repository.principal(session, tenant_id, principal_id)
     if record is None:
         raise NotFound("There is no such principal.")
@@ -45,7 +47,7 @@ async def change_principal(
     await _check(session, record, body)
     names = await repository.agent_ids(session, [record.id])
     before = _described(record, names[record.id])
-    await _rename(session, tenant_id, record.id, set(names[record.id]), set(body.agent_ids))
+    await _rename(session, tenant_id, record.id, names[record.id], body.agent_ids)
     record.name, record.team, record.roles = body.name, body.team, sorted(set(body.roles))
     record.version += 1
     session.add(record)
@@ -68,10 +70,10 @@ async def _check(session: AsyncSession, record: PrincipalRecord, body: Principal
 
 
 async def _rename(
-    session: AsyncSession, tenant_id: UUID, principal_id: UUID, had: set[str], wanted: set[str]
+    session: AsyncSession, tenant_id: UUID, principal_id: UUID, had: list[str], wanted: list[str]
 ) -> None:
-    await repository.release_agent_ids(session, principal_id, sorted(had - wanted))
-    await claim(session, tenant_id, principal_id, sorted(wanted - had))
+    await repository.release_agent_ids(session, principal_id, sorted(set(had) - set(wanted)))
+    await claim(session, tenant_id, principal_id, wanted, held=had)
 
 
 def _described(record: PrincipalRecord, agent_ids: list[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,13 @@ from otokura.access.identity.subject import Reader
 from otokura.access.identity.views import PrincipalBody
 from otokura.access.logins import repository as logins
 from otokura.access.permission import entry, tenant_of
+from otokura.access.tenancy import repository as tenancy
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound
 from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish, publish_audit
+from otokura.shared.problems import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ async def disable(session: AsyncSession, principal_id: UUID, manager: Reader) ->
         Conflict: it is the tenant's last administrator.
     """
     tenant_id = tenant_of(manager)
+    await tenancy.keep_a_way_in(session, tenant_id)
     record = await repository.principal(session, tenant_id, principal_id)
     if record is None:
         raise NotFound("There is no such principal.")
@@ -111,26 +114,44 @@ async def disable(session: AsyncSession, principal_id: UUID, manager: Reader) ->
 async def keep_an_administrator(
     session: AsyncSession, record: PrincipalRecord, roles: Collection[Role]
 ) -> None:
-    """Refuses to take the last administrator away from a tenant.
+    """Refuses to take the last administrator away from a tenant. `keep_a_way_in` must have come before.
 
     Raises:
         Conflict: it is the last, and administrator is none of the roles that they would have.
     """
     if Role.ADMIN not in record.roles or Role.ADMIN in roles:
         return
-    if await repository.active_with_role(session, record.tenant_id, Role.ADMIN) <= 1:
+    if not await repository.active_with_role(session, record.tenant_id, Role.ADMIN, without=record.id):
         raise Conflict("This is the last administrator: make another one first.")
 
 
-async def claim(session: AsyncSession, tenant_id: UUID, principal_id: UUID, names: list[str]) -> None:
-    """Gives phone system's names to a person who does not have them.
+async def claim(
+    session: AsyncSession,
+    tenant_id: UUID,
+    principal_id: UUID,
+    names: Sequence[str],
+    held: Collection[str] = frozenset(),
+) -> None:
+    """Gives phone system's names to a person.
+
+    Args:
+        session: of the caller's transaction.
+        tenant_id: the tenant.
+        principal_id: the person.
+        names: all that they are to have, as they stand in the request.
+        held: those of them that the person has already.
 
     Raises:
-        Conflict: one belongs to somebody else.
+        Conflict: one belongs to somebody else; says where it stands in the request.
     """
-    taken = await repository.claim_agent_ids(session, tenant_id, principal_id, sorted(set(names)))
+    wanted = sorted(set(names) - set(held))
+    taken = await repository.claim_agent_ids(session, tenant_id, principal_id, wanted)
     if taken:
-        raise Conflict("These agent ids belong to somebody else.", agent_ids=taken)
+        wrong = [number for number, name in enumerate(names) if name in taken]
+        raise Conflict(
+            "Some agent ids belong to somebody else: see errors.",
+            errors=[told("body", "It belongs to somebody else.", "agent_ids", number) for number in wrong],
+        )
 
 
 async def _revoke(session: AsyncSession, principal_id: UUID, at: datetime) -> None:

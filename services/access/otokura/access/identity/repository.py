@@ -125,14 +125,29 @@ async def api_keys(session: AsyncSession, principal_id: UUID) -> Sequence[ApiKey
     return (await session.exec(statement)).all()
 
 
-async def active_with_role(session: AsyncSession, tenant_id: UUID | None, role: Role) -> int:
+async def active_with_role(
+    session: AsyncSession,
+    tenant_id: UUID | None,
+    role: Role,
+    *,
+    without: UUID | None = None,
+    without_issuer: UUID | None = None,
+) -> int:
     """How many principals of a tenant (None: of no tenant) have a role and a way to come.
 
     Who is disabled has none, nor who was made by an identity provider that is trusted no more.
+
+    Args:
+        session: of the caller's transaction.
+        tenant_id: the tenant.
+        role: what they have.
+        without: a principal who is not counted.
+        without_issuer: a configuration that is taken for removed.
     """
     trusted = exists().where(
         col(OidcIssuerRecord.tenant_id) == col(OidcSubject.tenant_id),
         col(OidcIssuerRecord.issuer) == col(OidcSubject.issuer),
+        col(OidcIssuerRecord.id).is_distinct_from(without_issuer),
     )
     stranded = exists().where(
         col(OidcSubject.principal_id) == col(PrincipalRecord.id), col(OidcSubject.made), ~trusted
@@ -141,6 +156,7 @@ async def active_with_role(session: AsyncSession, tenant_id: UUID | None, role: 
         col(PrincipalRecord.roles).contains([role.value]),
         col(PrincipalRecord.disabled_at).is_(None),
         col(PrincipalRecord.tenant_id).is_not_distinct_from(tenant_id),
+        col(PrincipalRecord.id).is_distinct_from(without),
         ~stranded,
     )
     return (await session.exec(statement)).one()

@@ -71,12 +71,13 @@ def check_bootstrap(
         BootstrapRefused: says why, without telling a wrong token from a missing one.
     """
     if seen_at is None:
-        raise BootstrapRefused("This is not the bootstrap token, or none is configured.")
+        words = "This is not the bootstrap token, or none is configured."
+        raise BootstrapRefused(words, why=["no-such-token"])
     if used_at is not None:
-        raise BootstrapRefused("This bootstrap token has been used: it makes one operator, once.")
+        words = "This bootstrap token has been used: it makes one operator, once."
+        raise BootstrapRefused(words, why=["token-used"])
     if now >= seen_at + lifetime:
-        raise BootstrapRefused(
-            "This bootstrap token has expired: configure a new one and restart the service."
-        )
+        words = "This bootstrap token has expired: configure a new one and restart the service."
+        raise BootstrapRefused(words, why=["token-expired"])
     if operators:
-        raise BootstrapRefused("There is an operator already.")
+        raise BootstrapRefused("There is an operator already.", why=["operator-exists"])

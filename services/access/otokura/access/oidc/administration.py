@@ -23,6 +23,7 @@ from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
 from otokura.access.oidc.trust import IssuerSettings, TrustedIssuer, overlaps
 from otokura.access.oidc.views import IssuerBody, IssuerChange
 from otokura.access.permission import entry, tenant_of
+from otokura.access.tenancy import repository as tenancy
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
 from otokura.shared.events import Role, TokenRevoked
@@ -100,9 +101,13 @@ async def remove(session: AsyncSession, issuer_id: UUID, admin: Reader) -> None:
         NotFound: the tenant has no such issuer.
         Conflict: nobody would be left to administrate.
     """
+    await tenancy.keep_a_way_in(session, tenant_of(admin))
     record = await _issuer(session, issuer_id, admin)
-    if not await repository.admins_without(session, record.tenant_id, record.issuer):
-        raise Conflict("All administrators come by this issuer: make one with a secret of Otokura's first.")
+    left = await identity.active_with_role(session, record.tenant_id, Role.ADMIN, without_issuer=record.id)
+    if not left:
+        raise Conflict(
+            "All administrators who can come do so by this issuer: make one with a secret of Otokura's first."
+        )
     ended = await _end_tokens(session, record, await identity.now(session))
     await session.delete(record)
     await _entry(session, Action.ISSUER_REMOVED, admin, record, {"people": ended})

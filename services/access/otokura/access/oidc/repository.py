@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, func, update
+from sqlalchemy import Row, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.identity.models import AgentAlias, PrincipalRecord
 from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
 from otokura.access.tenancy.models import Tenant
-from otokura.shared.events import Role
 
 _LOCK = "oidc"
 """The first half of advisory locks on issuers and subjects."""
@@ -147,23 +146,6 @@ async def end_tokens(session: AsyncSession, tenant_id: UUID, issuer: str, since:
         .returning(col(PrincipalRecord.id))
     )
     return (await (await session.connection()).execute(statement)).scalars().all()
-
-
-async def admins_without(session: AsyncSession, tenant_id: UUID, issuer: str) -> int:
-    """How many administrators could still come if the issuer were gone."""
-    only_by_it = exists().where(
-        col(OidcSubject.principal_id) == col(PrincipalRecord.id),
-        col(OidcSubject.tenant_id) == tenant_id,
-        col(OidcSubject.issuer) == issuer,
-        col(OidcSubject.made),
-    )
-    statement = select(func.count()).where(
-        col(PrincipalRecord.tenant_id) == tenant_id,
-        col(PrincipalRecord.roles).contains([Role.ADMIN.value]),
-        col(PrincipalRecord.disabled_at).is_(None),
-        ~only_by_it,
-    )
-    return (await session.exec(statement)).one()
 
 
 async def drop_agent_ids(session: AsyncSession, principal_id: UUID, except_for: Collection[str]) -> None:

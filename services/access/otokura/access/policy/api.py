@@ -18,7 +18,9 @@ from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/zones", tags=["zones"])
-Confirm = Annotated[bool, Query(description="Do it although you would be outside every zone after it.")]
+Confirm = Annotated[
+    bool, Query(description="Do it although you would be outside every zone after it, at once or later.")
+]
 
 
 @router.post(

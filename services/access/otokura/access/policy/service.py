@@ -14,6 +14,7 @@ from otokura.access.policy import repository
 from otokura.access.policy.models import ZoneRecord
 from otokura.access.policy.views import ZoneBody, ZoneChange
 from otokura.access.policy.zones import Zone, leaves_outside
+from otokura.access.tenancy import repository as tenancy
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound, PreconditionFailed
 from otokura.shared.ids import uuid7
@@ -57,8 +58,10 @@ async def change_zone(
     Raises:
         NotFound: the tenant has no such zone.
         PreconditionFailed: it has changed since `expected_version`.
-        WouldLockYouOut: the administrator would be outside every zone, and has not said that they mean it.
+        WouldLockYouOut: the administrator would be outside every zone, at once or later, and has not said
+            that they mean it.
     """
+    await tenancy.keep_a_way_in(session, tenant_of(admin))
     record = await _zone(session, zone_id, admin)
     if record.version != expected_version:
         raise PreconditionFailed("The zone has changed since you read it: read it again.")
@@ -81,8 +84,10 @@ async def delete_zone(session: AsyncSession, zone_id: UUID, admin: Reader, *, co
 
     Raises:
         NotFound: the tenant has no such zone.
-        WouldLockYouOut: the administrator would be outside every zone, and has not said that they mean it.
+        WouldLockYouOut: the administrator would be outside every zone, at once or later, and has not said
+            that they mean it.
     """
+    await tenancy.keep_a_way_in(session, tenant_of(admin))
     record = await _zone(session, zone_id, admin)
     await _guard(session, record, None, admin, confirmed=confirmed)
     about = {"id": str(record.id), "name": record.name, "networks": record.networks}
@@ -100,7 +105,10 @@ async def _zone(session: AsyncSession, zone_id: UUID, admin: Reader) -> ZoneReco
 async def _guard(
     session: AsyncSession, record: ZoneRecord, changed: ZoneRecord | None, admin: Reader, *, confirmed: bool
 ) -> None:
-    """Administrators configure from anywhere; but who cuts off their own office has seldom meant it."""
+    """Administrators configure from anywhere; but who cuts off their own office has seldom meant it.
+
+    At once or later: a zone that ends in a minute cuts it off as well.
+    """
     if confirmed:
         return
     now = await identity.now(session)
@@ -110,8 +118,8 @@ async def _guard(
     after = others if changed is None else [*others, _zone_of(changed)]
     if leaves_outside(before, after, admin.place.address, now):
         raise WouldLockYouOut(
-            f"You are at {admin.place.address}, which would be in no zone after this: nobody could read from "
-            "there. Say confirm=true if you mean it."
+            f"You are at {admin.place.address}, which would be in no zone after this, at once or later:"
+            " nobody could read from there. Say confirm=true if you mean it."
         )
 
 

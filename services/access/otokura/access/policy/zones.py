@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -49,10 +49,21 @@ def parse_network(text: str) -> Network:
 
 
 def leaves_outside(
-    before: Iterable[Zone], after: Iterable[Zone], address: Address | None, now: datetime
+    before: Sequence[Zone], after: Sequence[Zone], address: Address | None, now: datetime
 ) -> bool:
-    """Whether a change puts an address that is in a zone outside all of them."""
-    return bool(zones_holding(before, address, now)) and not zones_holding(after, address, now)
+    """Whether a change puts an address that is in a zone now outside all of them, at once or later.
+
+    What the change has no part in is not asked about: where it would be outside in any case.
+    """
+    if not zones_holding(before, address, now):
+        return False
+    times = (time for zone in (*before, *after) for time in (zone.valid_from, zone.valid_until))
+    # Between these moments nothing begins or ends.
+    moments = [now, *(time for time in times if time is not None and time > now)]
+    return any(
+        zones_holding(before, address, moment) and not zones_holding(after, address, moment)
+        for moment in moments
+    )
 
 
 def zones_holding(zones: Iterable[Zone], address: Address | None, now: datetime) -> tuple[str, ...]:

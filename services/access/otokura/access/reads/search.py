@@ -11,6 +11,7 @@ from otokura.access.identity.subject import Reader
 from otokura.access.permission import entry, tenant_of
 from otokura.access.reads import repository
 from otokura.access.reads.repository import CallFilter, Scope, scope_of
+from otokura.access.reads.service import has_broken_glass
 from otokura.access.reads.views import CallCursor, CallView, facts_of
 from otokura.access.state import AccessState
 from otokura.shared.audit_entries import Action
@@ -49,7 +50,7 @@ async def _viewable(
     """
     facts, circumstances = reader.facts, reader.circumstances()
     scope = scope_of(tenant_of(reader), facts.roles, facts.team, facts.agent_ids)
-    if reader.break_glass is not None:
+    if has_broken_glass(state.policies.decide, reader):
         scope = Scope.whole(tenant_of(reader))
     page: list[Mapping[str, Any]] = []
     async with state.database.session() as session:

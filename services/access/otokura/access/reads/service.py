@@ -67,3 +67,14 @@ def _knows(decide: Decide, reader: ReaderFacts, call: CallFacts, asked: Circumst
     if asked.grant is not None and (asked.grant.reader, asked.grant.call) == (reader.id, call.id):
         return True
     return decide(reader, PolicyAction.VIEW, call, asked).allowed
+
+
+def has_broken_glass(decide: Decide, reader: Reader) -> bool:
+    """Whether glass is broken for a reader who may still ask for it: how wide it is worth looking.
+
+    What they may see of each call that is found is asked of the policies all the same.
+    """
+    if reader.break_glass is None or reader.facts.tenant_id is None:
+        return False
+    tenant = TenantFacts(reader.facts.tenant_id)
+    return decide(reader.facts, PolicyAction.ASK_BREAK_GLASS, tenant, reader.circumstances()).allowed

@@ -153,7 +153,7 @@ async def _candidates(
         until=body.until,
         after=Position(place.started_at, place.call_id) if place else None,
     )
-    seen, raw = scopes(asked.reader, body)
+    seen, raw = scopes(asked.state.policies.decide, asked.reader, body)
     return await repository.candidates(session, probe, wanted, seen, raw, CANDIDATES + 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import tenant_of
 from otokura.access.reads.repository import Scope, scope_of
-from otokura.access.reads.service import Decide
+from otokura.access.reads.service import Decide, has_broken_glass
 from otokura.access.reads.views import View
 from otokura.access.search.entries import Properties
 from otokura.access.search.numbers import folded_number
@@ -43,7 +43,7 @@ def properties_wanted(body: SearchBody) -> Properties:
     )
 
 
-def scopes(reader: Reader, body: SearchBody) -> tuple[Scope, Scope]:
+def scopes(decide: Decide, reader: Reader, body: SearchBody) -> tuple[Scope, Scope]:
     """Of which calls the reader may possibly see some text, and of which the raw text.
 
     They only save work and time: policies decide about each call. What an analyst may see of a call is its
@@ -52,7 +52,7 @@ def scopes(reader: Reader, body: SearchBody) -> tuple[Scope, Scope]:
     """
     facts = reader.facts
     tenant_id, about = tenant_of(reader), (facts.team, facts.agent_ids)
-    if reader.break_glass is not None:
+    if has_broken_glass(decide, reader):
         return Scope.whole(tenant_id), Scope.whole(tenant_id)
     raw = scope_of(tenant_id, facts.roles - {Role.ANALYST}, *about)
     return raw if body.customer is not None else scope_of(tenant_id, facts.roles, *about), raw
