@@ -131,10 +131,12 @@ class Access:
         return httpx.Client(base_url=self.url, headers=headers, transport=transport, timeout=30)
 
     def token(self, credentials: Mapping[str, Any]) -> str:
+        """A token for a secret, from the office: people are given none elsewhere."""
         form = {"grant_type": "client_credentials"} | {
             name: str(credentials[name]) for name in ("client_id", "client_secret")
         }
-        response = httpx.post(f"{self.url}/oauth2/token", data=form)
+        with self.client() as client:
+            response = client.post("/oauth2/token", data=form)
         assert response.status_code == 200, response.text
         return str(response.json()["access_token"])
 

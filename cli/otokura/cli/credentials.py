@@ -35,10 +35,10 @@ class Credentials(BaseModel):
         """Replace the file, mode 0600."""
         write_private_json(path, self.model_dump())
 
-    def token_of(self, name: str, access_url: str, *, source: str | None = None) -> ClientToken:
+    def token_of(self, name: str, access_url: str) -> ClientToken:
         """A token for one of them, fetched when it is first needed."""
         principal = self.principals[name]
-        return ClientToken(access_url, principal.id, principal.client_secret, source=source)
+        return ClientToken(access_url, principal.id, principal.client_secret)
 
     def api_key_of(self, name: str) -> ApiKey:
         """The API key of one of them; KeyError when it has none."""
@@ -48,6 +48,8 @@ class Credentials(BaseModel):
         return ApiKey(key)
 
     def api(self, name: str, access_url: str, url: str | None = None, *, source: str | None = None) -> Api:
-        """A service (access when `url` is not given), asked by one of them with a token."""
-        auth = self.token_of(name, access_url, source=source)
-        return Api(url or access_url, auth=auth, source=source)
+        """A service (access when `url` is not given), asked by one of them with a token.
+
+        The token is fetched from here, where the zone is, also where it is shown from `source`.
+        """
+        return Api(url or access_url, auth=self.token_of(name, access_url), source=source)

@@ -101,6 +101,7 @@ class AuditWriter:
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._open = False
+        self._under_way = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -145,22 +146,40 @@ class AuditWriter:
                 may still reach the log.
             ValueError: the draft cannot be an entry (too large, or not I-JSON). No number is used up.
         """
-        if not self._open:
-            raise Unavailable("The audit log is closed: the service is stopping.")
         entry_id = entry_id or uuid7()
         queued = self._waiting.get(entry_id)
-        if queued is None:
-            if len(self._queue) >= self._max_queue:
-                raise Unavailable("Too many audit entries wait for the message broker; try again shortly.")
+        if queued is None or not self._open:
+            self._check_room()
             queued = self._enqueue_entry(draft, entry_id)
-        acknowledged = asyncio.get_running_loop().create_future()
-        queued.waiters.append(acknowledged)
-        try:
-            async with asyncio.timeout(timeout):
-                await acknowledged
-        except TimeoutError:
-            raise Unavailable("The audit entry was not acknowledged in time; try again shortly.") from None
+        await _acknowledgement(queued, timeout)
         return entry_id
+
+    async def reach(self, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - as of `write`
+        """Waits as long as a `write` would, for the acknowledgement of a heartbeat.
+
+        All that was written before is acknowledged then, too. Of many who wait, one heartbeat is sent with
+        each batch.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            Unavailable: not acknowledged in time, or too many wait already.
+        """
+        self._check_room()
+        last = self._queue[-1] if len(self._queue) > self._under_way else None
+        queued = last if last is not None and last.entry_id is None else self._enqueue_heartbeat()
+        await _acknowledgement(queued, timeout)
+
+    def holds(self, entry_id: UUID) -> bool:
+        """Whether an entry waits for its acknowledgement, to be sent until it has it."""
+        return entry_id in self._waiting
+
+    def _check_room(self) -> None:
+        if not self._open:
+            raise Unavailable("The audit log is closed: the service is stopping.")
+        if len(self._queue) >= self._max_queue:
+            raise Unavailable("Too many audit entries wait for the message broker; try again shortly.")
 
     async def check(self) -> None:
         """Readiness.
@@ -198,10 +217,10 @@ class AuditWriter:
         self._waiting[entry_id] = queued
         return queued
 
-    def _enqueue_heartbeat(self, *, closed: bool = False) -> None:
+    def _enqueue_heartbeat(self, *, closed: bool = False) -> _Queued:
         now = datetime.now(UTC)
         members = {"source": self.source, "last_seq": self._seq, "time": instant(now), "closed": closed}
-        self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None, now)
+        return self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None, now)
 
     def _enqueue(
         self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None, now: datetime
@@ -242,8 +261,9 @@ class AuditWriter:
                 self._wake.clear()
                 await self._wake.wait()
             chunk = [self._queue[i] for i in range(min(_CHUNK, len(self._queue)))]
-            began = time.perf_counter()
+            began, self._under_way = time.perf_counter(), len(chunk)
             outcome = await self._producer.send_all([queued.record for queued in chunk])
+            self._under_way = 0
             ACKNOWLEDGED.observe(time.perf_counter() - began)
             # One key, one partition: what is acknowledged is a beginning of the chunk.
             for _ in range(sum(outcome)):
@@ -261,3 +281,13 @@ class AuditWriter:
             # Done already where its caller gave up.
             if not waiter.done():
                 waiter.set_result(None)
+
+
+async def _acknowledgement(queued: _Queued, timeout: float) -> None:  # noqa: ASYNC109 - of `write`
+    acknowledged = asyncio.get_running_loop().create_future()
+    queued.waiters.append(acknowledged)
+    try:
+        async with asyncio.timeout(timeout):
+            await acknowledged
+    except TimeoutError:
+        raise Unavailable("The audit entry was not acknowledged in time; try again shortly.") from None

@@ -129,20 +129,24 @@ def hanako(lonely: Access) -> tuple[Somebody, dict[str, Any]]:
 
 
 @pytest.mark.guarantee("P7")
+@pytest.mark.guarantee("R7")
+@pytest.mark.guarantee("P3")
 def test_without_the_broker_nobody_logs_in_or_goes_on(
     lonely: Access, hanako: tuple[Somebody, dict[str, Any]], broker: servers.KafkaServer
 ) -> None:
     """Nor is anybody refused; what waited is written when the broker is back."""
     person, tokens = hanako
     right, wrong = person.says(), person.says(**WRONG)
+    nobody = wrong | {"login": "nobody@midori.example"}
     broker.kill()
     try:
         with lonely.client() as client:
-            answers = [client.post("/v1/sessions", json=said) for said in (right, wrong)]
+            said = (right, wrong, wrong, nobody, nobody)
+            answers = [client.post("/v1/sessions", json=each) for each in said]
         answers.append(refresh(lonely, tokens["refresh_token"]))
     finally:
         broker.start()
-    assert [answer.status_code for answer in answers] == [503] * 3
+    assert [answer.status_code for answer in answers] == [503] * 6
     assert not any("access_token" in answer.json() for answer in answers)
     sessions = lonely.query("SELECT id FROM sessions WHERE principal_id = :id", id=person.id)
     assert [str(row.id) for row in sessions] == [tokens["session_id"]]
@@ -151,3 +155,5 @@ def test_without_the_broker_nobody_logs_in_or_goes_on(
         if again.status_code != 503:
             break
     assert again.status_code == 200, again.text
+    refused = lonely.audit.at_least(1, action="login.refused", reader=str(person.id))
+    assert [(entry["detail"]["why"], entry["detail"]["count"]) for entry in refused] == [("password", 1)]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,11 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otokura.access.errors import BootstrapRefused, RoleNotAssignable
+from otokura.access.identity import tokens
 from otokura.access.identity.oauth import OAuthError, check_grant_type, read_credentials
 from otokura.access.identity.secrets import hash_secret, new_secret, secret_matches
 from otokura.access.identity.service import PrincipalKind, check_bootstrap, check_roles
 from otokura.access.identity.signing import load_private_key, public_jwk, public_key
 from otokura.access.identity.throttle import RefusalThrottle
+from otokura.shared.address import Reason, ResolvedAddress
+from otokura.shared.audit_entries import AuditDraft
 from otokura.shared.events import Role
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -144,7 +150,54 @@ def test_only_an_ed25519_key_signs_tokens(tmp_path: Path) -> None:
 
 def test_one_refusal_a_minute_of_a_client_from_an_address_is_written_down() -> None:
     throttle, client = RefusalThrottle(), uuid4()
-    admitted = [throttle.admits(client, "10.0.0.1") for _ in range(3)]
-    assert admitted == [True, False, False]
-    assert throttle.admits(client, "10.0.0.2")
-    assert throttle.admits(uuid4(), "10.0.0.1")
+    assert [throttle.counted(client, "10.0.0.1") for _ in range(3)] == [1, 0, 0]
+    assert throttle.counted(client, "10.0.0.2")
+    assert throttle.counted(uuid4(), "10.0.0.1")
+
+
+class Log:
+    """A log that keeps what is written, and counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        self.entries: list[AuditDraft] = []
+        self.waits = 0
+
+    async def write(self, draft: AuditDraft, *, entry_id: UUID | None = None) -> UUID:
+        self.waits += 1
+        self.entries.append(draft)
+        return entry_id or uuid4()
+
+    async def reach(self) -> None:
+        self.waits += 1
+
+    def holds(self, entry_id: UUID) -> bool:
+        del entry_id
+        return False
+
+
+async def refuse(log: Log, throttle: RefusalThrottle, client: UUID | None, address: str) -> None:
+    """A wrong secret of a client, from an address."""
+    record = SimpleNamespace(id=client, tenant_id=uuid4(), name="Vendor") if client else None
+    place = ResolvedAddress(ip_address(address), address, (), Reason.DIRECT)
+    state = SimpleNamespace(audit=log)
+    await tokens._refuse(cast("Any", state), cast("Any", record), place, throttle, why="secret")
+
+
+@pytest.mark.guarantee("W1")
+async def test_who_has_a_network_full_of_addresses_leaves_one_trace_a_minute() -> None:
+    """A /64 is what one customer of a provider has."""
+    log, throttle, client = Log(), RefusalThrottle(), uuid4()
+    for number in range(50):
+        await refuse(log, throttle, client, f"2001:db8:1:2::{number:x}")
+    [first] = log.entries
+    assert (first.detail["count"], first.detail["address"]) == (1, "2001:db8:1:2::")
+    assert len(throttle._written) == 1
+    await refuse(log, throttle, client, "2001:db8:1:3::1")
+    assert len(log.entries) == 2
+
+
+async def test_clients_that_exist_and_others_wait_for_the_log_as_long() -> None:
+    log, throttle, client = Log(), RefusalThrottle(), uuid4()
+    for who in (client, client, None, None):
+        await refuse(log, throttle, who, "10.0.0.1")
+    assert (log.waits, len(log.entries)) == (4, 1)

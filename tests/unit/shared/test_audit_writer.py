@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,58 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging import Broker, eventually
+from messaging import eventually
 from otokura.shared.audit import Action, AuditDraft, AuditWriter, canonical, verify_signature
 from otokura.shared.audit_entries import instant
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Unavailable
-from otokura.shared.kafka import Producer, Record
-
-KEY = Ed25519PrivateKey.generate()
-DRAFT = AuditDraft(action=Action.READ_OPENED, tenant_id=uuid4(), reader="r", detail={"range": [0, 99]})
-
-Outcome = Callable[[int], tuple[int, int]]
-"""Of so many records in a batch: how many reach the log, and how many of those are acknowledged."""
-
-
-class ScriptedBroker(Producer):
-    """A partition in memory. What is acknowledged is in `log`; what is in `log` may not be acknowledged."""
-
-    def __init__(self) -> None:
-        super().__init__(Broker("nowhere"))
-        self.log: list[Record] = []
-        self.outcome: Outcome = lambda count: (count, count)
-
-    async def send_all(self, records: Sequence[Record]) -> list[bool]:
-        await asyncio.sleep(0)
-        arrived, acknowledged = self.outcome(len(records))
-        self.log.extend(records[:arrived])
-        return [index < acknowledged for index in range(len(records))]
-
-    def entries(self) -> list[AuditRecorded]:
-        return [
-            AuditRecorded.model_validate_json(record.value or b"")
-            for record in self.log
-            if dict(record.headers)["ce_type"] == AuditRecorded.TYPE.encode()
-        ]
-
-    def heartbeats(self) -> list[AuditHeartbeat]:
-        return [
-            AuditHeartbeat.model_validate_json(record.value or b"")
-            for record in self.log
-            if dict(record.headers)["ce_type"] == AuditHeartbeat.TYPE.encode()
-        ]
-
-
-@asynccontextmanager
-async def opened(broker: ScriptedBroker, **options: Any) -> AsyncIterator[AuditWriter]:
-    writer = AuditWriter(broker, "access", KEY, **options)
-    await writer.start()
-    try:
-        yield writer
-    finally:
-        broker.outcome = lambda count: (count, count)
-        await writer.stop()
+from scripted_broker import DRAFT, KEY, ScriptedBroker, assert_no_hole, opened
 
 
 async def test_a_source_opens_counts_and_closes() -> None:
@@ -116,19 +68,6 @@ async def test_numbers_have_no_hole_and_keep_their_order_whatever_the_broker_doe
     assert {entry.seq for entry in entries} == set(range(1, 8 * 20 + 3))
     assert set(acknowledged) <= {entry.entry_id for entry in entries}
     assert broker.heartbeats()[-1].last_seq == entries[-1].seq
-
-
-def assert_no_hole(broker: ScriptedBroker) -> None:
-    seen: dict[int, UUID] = {}
-    for record in broker.log:
-        data = json.loads(record.value or b"")
-        if "last_seq" in data:
-            assert set(range(1, data["last_seq"] + 1)) <= set(seen), "a heartbeat is ahead of its entries"
-        else:
-            assert data["seq"] <= len(seen) + 1, "a number came before the one below it"
-            assert seen.setdefault(data["seq"], data["entry_id"]) == data["entry_id"], (
-                "a number was given twice"
-            )
 
 
 @pytest.mark.guarantee("E8")

@@ -32,15 +32,11 @@ class ClientToken(httpx.Auth):
         access_url: the address of access.
         client_id: who asks.
         client_secret: its secret.
-        source: the local address to ask from.
     """
 
-    def __init__(
-        self, access_url: str, client_id: str, client_secret: str, *, source: str | None = None
-    ) -> None:
+    def __init__(self, access_url: str, client_id: str, client_secret: str) -> None:
         self._access_url = access_url
         self._credentials = (client_id, client_secret)
-        self._source = source
         self._token = ""
         self._good_until = 0.0
 
@@ -51,7 +47,7 @@ class ClientToken(httpx.Auth):
             ApiError: the credentials are refused.
         """
         if time.monotonic() >= self._good_until:
-            with Api(self._access_url, auth=httpx.BasicAuth(*self._credentials), source=self._source) as api:
+            with Api(self._access_url, auth=httpx.BasicAuth(*self._credentials)) as api:
                 answer: dict[str, Any] = api.json(
                     "POST", "/oauth2/token", data={"grant_type": "client_credentials"}
                 )

@@ -32,6 +32,29 @@ async def identify(state: AccessState, token: Principal, place: ResolvedAddress)
     return reader_from(row, token, place)
 
 
+async def let_in(state: AccessState, reader: Reader) -> None:
+    """Asks the policies whether somebody of a company may log in from where they are.
+
+    Raises:
+        Forbidden: they may not; it is written down.
+        Unavailable: the refusal could not be written.
+    """
+    if reader.facts.tenant_id is None:
+        raise TypeError("an operator has no login")
+    resource, asked = TenantFacts(reader.facts.tenant_id), reader.circumstances()
+    decision = state.policies.decide(reader.facts, PolicyAction.LOG_IN, resource, asked)
+    if decision.allowed:
+        return
+    denial = denied(decision.policies)
+    detail = {
+        "why": list(denial.why),
+        "question": Question.of(reader.facts, PolicyAction.LOG_IN, resource, asked).described(),
+        "policy_version": state.policies.version,
+    }
+    await state.audit.write(entry(Action.LOGIN_REFUSED, reader, detail))
+    raise denial.error
+
+
 def entry(action: Action, reader: Reader, detail: dict[str, Any], call_id: UUID | None = None) -> AuditDraft:
     """What a reader did, with who and where they were."""
     return AuditDraft(

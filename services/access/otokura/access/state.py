@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.logins.hashing import Hashing
+from otokura.access.logins.stand_in import StandIn
 from otokura.access.oidc.verifier import OidcVerifier
 from otokura.access.reads.closing import Closings
 from otokura.access.search.keys import IndexKeys
@@ -48,6 +49,7 @@ class AccessState:
     index_keys: IndexKeys
     live: Hub = field(default_factory=Hub)
     hashing: Hashing = field(default_factory=Hashing)
+    stand_in: StandIn = field(default_factory=StandIn)
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_OPENING))
     """For transcripts that searches open."""

@@ -9,7 +9,7 @@ import httpx
 import jwt
 import pytest
 
-from access_service import Access, Tenant
+from access_service import ELSEWHERE, OFFICE, Access, Tenant
 from issuer_server import Issuer
 from oidc_people import Trust, audience, trust
 
@@ -17,14 +17,15 @@ pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.ma
 TYPE = "urn:ietf:params:oauth:token-type:"
 
 
-def exchanged(access: Access, token: str, **changes: str) -> httpx.Response:
+def exchanged(access: Access, token: str, *, address: str = OFFICE, **changes: str) -> httpx.Response:
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": token,
         "subject_token_type": f"{TYPE}access_token",
         **changes,
     }
-    return httpx.post(f"{access.url}/oauth2/token", data={k: v for k, v in form.items() if v != "absent"})
+    with access.client(address=address) as client:
+        return client.post("/oauth2/token", data={k: v for k, v in form.items() if v != "absent"})
 
 
 @pytest.mark.guarantee("P15")
@@ -57,6 +58,23 @@ def test_it_lives_no_longer_than_what_it_was_got_for(access: Access, trusted: Tr
     assert exchanged(access, over).status_code == 400, (
         "good for the clocks' difference, and not to be renewed"
     )
+
+
+@pytest.mark.guarantee("P8")
+def test_a_person_is_given_one_from_where_they_may_log_in(access: Access, trusted: Trust) -> None:
+    """A program from everywhere, if both its token and its principal say that it is one."""
+    outside = exchanged(access, trusted.person("taro"), address=ELSEWHERE)
+    assert (outside.status_code, outside.json()["why"]) == (403, ["log-in-outside-zones"])
+    taro = trusted.subjects()["taro"]["principal_id"]
+    refused = access.audit.entry(action="login.refused", reader=taro)["detail"]
+    assert (refused["why"], refused["address"]) == (["log-in-outside-zones"], ELSEWHERE)
+    assert not access.audit.entries(action="token.issued", reader=taro)
+    assert exchanged(access, trusted.person("boss"), address=ELSEWHERE).status_code == 200  # makes the zones
+    program = exchanged(access, trusted.machine(), address=ELSEWHERE)
+    assert program.status_code == 200, program.text
+    who = jwt.decode(program.json()["access_token"], options={"verify_signature": False})["sub"]
+    access.query("UPDATE principals SET kind = 'person' WHERE id = :id", id=who)
+    assert exchanged(access, trusted.machine(), address=ELSEWHERE).status_code == 403
 
 
 @pytest.mark.guarantee("P14")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -17,10 +18,12 @@ from otokura.access.logins import log_in, passwords
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.log_in import Attempt
 from otokura.access.logins.repository import Account
+from otokura.access.logins.stand_in import StandIn
 from otokura.access.state import AccessState
 from otokura.shared.address import Reason, ResolvedAddress
 from otokura.shared.errors import TooManyRequests
 from otokura.shared.events import TenantSettings
+from otokura.shared.keys import LocalKeyProvider, create_keyring
 
 PLACE = ResolvedAddress(None, "127.0.0.1", (), Reason.UNPARSABLE)
 ATTEMPT = Attempt("みどり通販", "hanako", "長い合言葉は覚えやすいです", "123456", None, PLACE)
@@ -37,6 +40,12 @@ def account(password_hash: str, *, disabled: bool = False) -> Account:
         settings=TenantSettings(),
     )
     return cast("Account", found)
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Path:
+    create_keyring(tmp_path / "keyring.json")
+    return tmp_path / "keyring.json"
 
 
 @pytest.fixture
@@ -64,9 +73,10 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 async def test_whoever_is_named_one_hash_of_the_same_cost_is_made(
-    who: Account | None, why: str, hashed: list[str]
+    who: Account | None, why: str, hashed: list[str], keyring: Path
 ) -> None:
-    state = cast("AccessState", SimpleNamespace(hashing=Hashing()))
+    keys = LocalKeyProvider(keyring)
+    state = cast("AccessState", SimpleNamespace(hashing=Hashing(), stand_in=StandIn(), keys=keys))
     assert await log_in._look_at(state, ATTEMPT, who, datetime.now(UTC)) == why
     [phc] = hashed
     assert phc.startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -68,7 +68,7 @@ _FORM_DOC: dict[str, Any] = {
 _OAUTH_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": OAuthProblem},
     401: {"model": OAuthProblem},
-    **responses(Unavailable),
+    **responses(Forbidden, Unavailable),
 }
 
 

@@ -4,37 +4,88 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
 from uuid import UUID
+
+from otokura.shared.audit_entries import AuditDraft
+from otokura.shared.ids import uuid7
 
 _QUIET_SECONDS = 60.0
 _MAX_REMEMBERED = 4096
 
 
-class RefusalThrottle:
-    """Lets one refusal of a client from an address become an entry each minute; the rest is counted.
+class Log(Protocol):
+    """What refusals need of the `AuditWriter`."""
 
-    Whoever guesses secrets must leave a trace, and must not be able to flood the log.
+    async def write(self, draft: AuditDraft, *, entry_id: UUID | None = None) -> UUID:
+        """See `AuditWriter.write`."""
+        ...
+
+    async def reach(self) -> None:
+        """See `AuditWriter.reach`."""
+        ...
+
+    def holds(self, entry_id: UUID) -> bool:
+        """See `AuditWriter.holds`."""
+        ...
+
+
+class RefusalThrottle:
+    """Lets one refusal of a client from a place become an entry each minute; the rest is counted.
+
+    Whoever guesses secrets must leave a trace, and must not be able to flood the log. Nor do they learn from
+    a refusal whether it became an entry: each waits for the broker once, and is none while that is away.
     """
 
     def __init__(self) -> None:
         self._written: OrderedDict[tuple[UUID | None, str], tuple[float, int]] = OrderedDict()
 
-    def admits(self, client_id: UUID, address: str) -> bool:
-        """Whether to write this one down."""
-        return self.counted(client_id, address) > 0
+    async def write(
+        self, log: Log, client_id: UUID | None, place: str, draft_of: Callable[[int], AuditDraft]
+    ) -> None:
+        """Writes a refusal down, or waits until that which stands for it is acknowledged.
 
-    def counted(self, client_id: UUID | None, address: str) -> int:
-        """For how many refusals an entry is to be written now: this one and those left out before; or none.
+        Args:
+            log: where to.
+            client_id: who was refused; None is everybody who does not exist.
+            place: from where, and why.
+            draft_of: the entry, given for how many refusals it stands.
 
-        None as the client is everybody who does not exist.
+        Raises:
+            Unavailable: the log cannot be reached, so that nothing may be refused.
         """
-        key, now = (client_id, address), time.monotonic()
+        count = self.counted(client_id, place)
+        if not count:
+            await log.reach()  # the entry before it is acknowledged then, too
+            return
+        entry_id = uuid7()
+        try:
+            await log.write(draft_of(count), entry_id=entry_id)
+        except BaseException:
+            # What waits for the broker will be written; what does not was never, and the next one is due.
+            if not log.holds(entry_id):
+                self._take_back(client_id, place, count)
+            raise
+
+    def counted(self, client_id: UUID | None, place: str) -> int:
+        """For how many refusals to write an entry now: this one and those left out before; or none."""
+        key, now = (client_id, place), time.monotonic()
         written, left_out = self._written.get(key, (float("-inf"), 0))
         if now - written < _QUIET_SECONDS:
             self._written[key] = (written, left_out + 1)
             return 0
-        self._written[key] = (now, 0)
+        self._remember(key, now, 0)
+        return left_out + 1
+
+    def _take_back(self, client_id: UUID | None, place: str, count: int) -> None:
+        """Of refusals that were counted, and are in no entry."""
+        key = (client_id, place)
+        _, left_out = self._written.get(key, (float("-inf"), 0))
+        self._remember(key, float("-inf"), left_out + count)
+
+    def _remember(self, key: tuple[UUID | None, str], written: float, left_out: int) -> None:
+        self._written[key] = (written, left_out)
         self._written.move_to_end(key)
         if len(self._written) > _MAX_REMEMBERED:
             self._written.popitem(last=False)
-        return left_out + 1

@@ -10,12 +10,16 @@ from otokura.access.identity import repository
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.oauth import ClientCredentials, OAuthError
 from otokura.access.identity.secrets import secret_matches
+from otokura.access.identity.service import PrincipalKind
 from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.identity.views import TokenResponse
+from otokura.access.logins.lockout import network_of
+from otokura.access.permission import identify, let_in
 from otokura.access.state import AccessState
 from otokura.shared import metrics
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action, AuditDraft
+from otokura.shared.errors import Unauthenticated
 from otokura.shared.events import Role, TokenRevoked
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
@@ -33,8 +37,12 @@ async def issue(
 ) -> TokenResponse:
     """A token for a client, after the entry `token.issued` is acknowledged.
 
+    A person of a company, who has a secret until an invitation is confirmed, is given one from where they may
+    log in only. Programs are not asked where they are, nor are operators, who belong to no company.
+
     Raises:
         OAuthError: the client is not known, its secret is wrong, or it is disabled: told alike.
+        Forbidden: a person may not log in from there; it is written down.
         Unavailable: the entry could not be written.
     """
     found, names = await _find(state, credentials)
@@ -42,13 +50,22 @@ async def issue(
     good = _is_secret_of(record, credentials.secret, at)
     if record is None or not good or disabled:
         await _refuse(state, record, place, throttle, why="disabled" if good else "secret")
-        raise OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
+        raise _unknown()
     principal = principal_of(record, names)
+    if record.kind != PrincipalKind.CLIENT and record.tenant_id is not None:
+        try:
+            await let_in(state, await identify(state, principal, place))
+        except Unauthenticated as error:  # disabled at this moment
+            raise _unknown() from error
     lifetime = state.settings.token_lifetime_seconds
     token = state.issuer.issue(principal, timedelta(seconds=lifetime))
     detail = {"jti": principal.jti, "name": record.name, "seconds": lifetime} | where(place)
     await state.audit.write(_draft(Action.TOKEN_ISSUED, record, detail))
     return TokenResponse(access_token=token, expires_in=lifetime)
+
+
+def _unknown() -> OAuthError:
+    return OAuthError("invalid_client", "The client is not known, disabled, or its secret is wrong.")
 
 
 def _is_secret_of(record: PrincipalRecord | None, secret: str, at: datetime) -> bool:
@@ -79,11 +96,18 @@ async def _refuse(
     *,
     why: str,
 ) -> None:
+    """Writes a refusal down: of a client one a minute and network, with how many it stands for."""
     REFUSED.labels("known" if record else "unknown").inc()
-    if record is None or not throttle.admits(record.id, str(place.address)):
+    if record is None:
+        await state.audit.reach()  # nobody is refused who could not be written down
         return
-    detail = {"why": why, "name": record.name} | where(place)
-    await state.audit.write(_draft(Action.TOKEN_DENIED, record, detail))
+    about = {"why": why, "name": record.name} | where(place)
+    await throttle.write(
+        state.audit,
+        record.id,
+        network_of(place.address),
+        lambda count: _draft(Action.TOKEN_DENIED, record, about | {"count": count}),
+    )
 
 
 def _draft(action: Action, record: PrincipalRecord, detail: dict[str, object]) -> AuditDraft:

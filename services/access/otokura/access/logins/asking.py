@@ -5,13 +5,9 @@ from __future__ import annotations
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.tokens import principal_of
-from otokura.access.permission import entry, identify
-from otokura.access.policy.denial import denied
+from otokura.access.permission import identify, let_in
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
-from otokura.shared.audit_entries import Action
-from otokura.shared.policy.facts import PolicyAction, TenantFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -34,17 +30,5 @@ async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -
         Unavailable: the refusal could not be written.
     """
     reader = await identify(state, token, place)
-    if reader.facts.tenant_id is None:
-        raise TypeError("an operator has no login")
-    resource, asked = TenantFacts(reader.facts.tenant_id), reader.circumstances()
-    decision = state.policies.decide(reader.facts, PolicyAction.LOG_IN, resource, asked)
-    if decision.allowed:
-        return reader
-    denial = denied(decision.policies)
-    detail = {
-        "why": list(denial.why),
-        "question": Question.of(reader.facts, PolicyAction.LOG_IN, resource, asked).described(),
-        "policy_version": state.policies.version,
-    }
-    await state.audit.write(entry(Action.LOGIN_REFUSED, reader, detail))
-    raise denial.error
+    await let_in(state, reader)
+    return reader

@@ -100,7 +100,7 @@ async def _look_at(state: AccessState, attempt: Attempt, account: Account | None
     All of it is looked at before any of it is judged, so that time tells nothing of what was right.
     """
     kept = account.login.password_hash if account else None
-    # Side by side: the hash takes longest, and hides whether there was a key to fetch.
+    # Side by side: the hash takes longest, and hides what is left of whether there was a key to fetch.
     good, key = await asyncio.gather(state.hashing.matches(attempt.password, kept), app_key(state, account))
     last_step = account.login.last_step if account else NEVER
     step = second_factor.step_of(key, attempt.code or "", at, last_step) if key else None
@@ -110,6 +110,8 @@ async def _look_at(state: AccessState, attempt: Attempt, account: Account | None
         return "disabled" if account.disabled else "reset"
     if key is None:
         return _NO_FACTOR if account.settings.require_second_factor else None
+    if not key:
+        return "key"
     return None if step is not None and await _use(state, account, step) else "code"
 
 

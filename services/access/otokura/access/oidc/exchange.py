@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from otokura.access.identity import repository
 from otokura.access.identity.oauth import OAuthError
+from otokura.access.identity.service import PrincipalKind
 from otokura.access.oidc.views import ExchangedToken
-from otokura.access.permission import entry, identify
+from otokura.access.permission import entry, identify, let_in
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action
@@ -23,8 +25,11 @@ TAKEN = (_ACCESS, f"{_TYPE}id_token", f"{_TYPE}jwt")
 async def exchange(state: AccessState, fields: Mapping[str, str], place: ResolvedAddress) -> ExchangedToken:
     """A token of Otokura's for whom the subject token stands for; it lives no longer than that.
 
+    A person is given one from where they may log in only.
+
     Raises:
         OAuthError: the request lacks something, asks for something else, or its token is not good.
+        Forbidden: a person may not log in from there; it is written down.
         Unavailable: the token cannot be judged, or the entry not written.
     """
     token = fields.get("subject_token")
@@ -37,6 +42,8 @@ async def exchange(state: AccessState, fields: Mapping[str, str], place: Resolve
         reader = await identify(state, accepted.principal, place)
     except Unauthenticated as error:
         raise OAuthError("invalid_request", "The subject token is not good.") from error
+    if not await _is_program(state, accepted.principal):
+        await let_in(state, reader)
     # Not before its own token, whose issuer's clock may be ahead: what was revoked must not come back.
     issued_at = max(datetime.now(UTC).replace(microsecond=0), accepted.principal.issued_at)
     lifetime = min(timedelta(seconds=state.settings.token_lifetime_seconds), accepted.expires_at - issued_at)
@@ -57,3 +64,10 @@ async def exchange(state: AccessState, fields: Mapping[str, str], place: Resolve
     return ExchangedToken(
         access_token=state.issuer.issue(principal, lifetime), expires_in=seconds, issued_token_type=_ACCESS
     )
+
+
+async def _is_program(state: AccessState, token: Principal) -> bool:
+    """Whether it is one by its token and by the principal that this stands for: neither alone is believed."""
+    async with state.database.session() as session:
+        found = await repository.client(session, token.subject)
+    return token.kind == "client" and found is not None and found[0].kind == PrincipalKind.CLIENT

@@ -17,6 +17,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 from otokura.access.identity.throttle import RefusalThrottle
+from otokura.access.logins.lockout import network_of
 from otokura.access.oidc import repository, tokens
 from otokura.access.oidc.errors import TokenRefusedError, refused
 from otokura.access.oidc.keys import IssuerKeys
@@ -216,17 +217,21 @@ class OidcVerifier:
             raise
 
     async def _write_down(self, login: LogIn, principal_id: UUID | None, why: str) -> None:
-        """One entry a minute for a subject and an address: they cannot fill the log."""
-        who = f"{login.arrival.subject}\n{login.place.address}"
-        if why not in _WRITTEN or not self._throttle.admits(login.trusted.id, who):
+        """One entry a minute for a subject and a network: they cannot fill the log."""
+        if why not in _WRITTEN:
             return
-        draft = AuditDraft(
-            action=Action.TOKEN_DENIED,
-            tenant_id=login.trusted.tenant_id,
-            reader=str(principal_id) if principal_id else None,
-            detail=login.describe() | {"why": why, "name": login.arrival.name},
-        )
-        await self._audit.write(draft)
+        about = login.describe() | {"why": why, "name": login.arrival.name}
+
+        def draft(count: int) -> AuditDraft:
+            return AuditDraft(
+                action=Action.TOKEN_DENIED,
+                tenant_id=login.trusted.tenant_id,
+                reader=str(principal_id) if principal_id else None,
+                detail=about | {"count": count},
+            )
+
+        who = f"{login.arrival.subject}\n{network_of(login.place.address)}"
+        await self._throttle.write(self._audit, login.trusted.id, who, draft)
 
 
 class AnyVerifier:
