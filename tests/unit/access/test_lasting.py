@@ -34,10 +34,9 @@ def lasts(who: Principal, **about: Any) -> bool:
 @pytest.mark.guarantee("R63")
 def test_a_session_ends_at_its_last_moment_or_when_nobody_renewed_it() -> None:
     """The same as a refresh is told."""
-    living = {"expires_at": NOW + SECOND, "used_at": NOW - HOUR + SECOND, "at": NOW, "idle": HOUR}
-    assert session_over(**living) is None
-    assert session_over(**living | {"at": NOW + SECOND}) == "expired"
-    assert session_over(**living | {"used_at": NOW - HOUR}) == "idle"
+    assert session_over(NOW + SECOND, NOW - HOUR + SECOND, NOW, HOUR) is None
+    assert session_over(NOW, NOW - HOUR + SECOND, NOW, HOUR) == "expired"
+    assert session_over(NOW + SECOND, NOW - HOUR, NOW, HOUR) == "idle"
 
 
 @pytest.mark.guarantee("R63")

@@ -48,5 +48,7 @@ def goes_on(row: Mapping[str, Any], token: Principal, idle_seconds: int) -> bool
     at: datetime = row["read_at"]
     if token.session_id is None:
         return token.good_until is None or at < token.good_until
-    session = row["reader_session"]
-    return session is not None and session_over(*session, at, timedelta(seconds=idle_seconds)) is None
+    if row["reader_session"] is None:
+        return False
+    expires_at, used_at = row["reader_session"]
+    return session_over(expires_at, used_at, at, timedelta(seconds=idle_seconds)) is None
