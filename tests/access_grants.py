@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import httpx
@@ -17,6 +17,13 @@ PATIENCE_SECONDS = 30.0
 QUALITY = {"purpose": "quality"}
 
 
+class Named(Protocol):
+    """A call, whether it lasts or is recorded."""
+
+    @property
+    def id(self) -> UUID: ...
+
+
 def until(look: Callable[[], T]) -> T:
     """What is looked for, once it is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -27,7 +34,7 @@ def until(look: Callable[[], T]) -> T:
 
 
 def ask_for_grant(
-    access: Access, giver: Person, reader: UUID, call: Call, *, address: str = OFFICE, **about: Any
+    access: Access, giver: Person, reader: UUID, call: Named, *, address: str = OFFICE, **about: Any
 ) -> httpx.Response:
     """A grant to listen once, unless it says otherwise."""
     body = {
@@ -42,7 +49,7 @@ def ask_for_grant(
         return client.post("/v1/grants", json=body, headers=once())
 
 
-def give(access: Access, giver: Person, reader: Person, call: Call, **about: Any) -> dict[str, Any]:
+def give(access: Access, giver: Person, reader: Person, call: Named, **about: Any) -> dict[str, Any]:
     """The grant that was made."""
     response = ask_for_grant(access, giver, reader.id, call, **about)
     assert response.status_code == 201, response.text

@@ -12,7 +12,7 @@ def slow_reader(access: Access) -> socket.socket:
     """A connection whose receive buffer is so small that the service must wait for us."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(10)
+    connection.settimeout(30)
     url = urlparse(access.url)
     connection.connect((url.hostname, url.port))
     return connection

@@ -49,6 +49,7 @@ class Principal:
         issued_at: when the token was made, to the second.
         agent_ids: ids by which the phone system knows this person as an agent.
         team: whose calls a supervisor may read.
+        good_until: when the token is taken no more, with the leeway for clocks; None for an API key.
     """
 
     subject: UUID
@@ -59,6 +60,7 @@ class Principal:
     issued_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     agent_ids: frozenset[str] = frozenset()
     team: str | None = None
+    good_until: datetime | None = None
 
     @property
     def session_id(self) -> UUID | None:
@@ -232,6 +234,7 @@ def _read(claims: dict[str, Any]) -> Principal:
         issued_at=datetime.fromtimestamp(issued, UTC),
         agent_ids=frozenset(_strings(claims["agent_ids"])),
         team=team,
+        good_until=datetime.fromtimestamp(expires, UTC) + LEEWAY,
     )
     if principal.session_id is not None and principal.kind != "person":
         raise ValueError("only a person has a session")

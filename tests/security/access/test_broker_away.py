@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 import access_service
+import customer
 import servers
 from access_calls import Call
+from access_grants import give
+from access_live import Live, live_call
 from access_people import WRONG, Somebody, refresh, somebody
 from access_service import Access, Person, Tenant, once
+from issuer_server import Issuer
+from oidc_fixtures import issuer, provider
+from oidc_people import trust
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 
+__all__ = ["issuer", "provider"]
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 QUALITY = {"purpose": "quality"}
+SAID = "もしもし、田中です。"
+EXCHANGE = {
+    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+}
+Asked = tuple[Person | None, str, str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +57,34 @@ def readers(lonely: Access) -> tuple[Tenant, Person, Person, Call]:
     return tenant, tenant.person("supervisor"), tenant.person("auditor"), tenant.call()
 
 
+@dataclass(frozen=True)
+class Ways:
+    """The other ways to what is kept, all of them open as long as there is a broker."""
+
+    supervisor: Person
+    officer: Person
+    agent: Person
+    call: Call
+    held: Call
+    live: Live
+    grant: str
+
+
 @pytest.fixture
-def away(readers: object, broker: servers.KafkaServer) -> Iterator[None]:
+def ways(lonely: Access, readers: tuple[Tenant, Person, Person, Call]) -> Ways:
+    tenant, supervisor, _, call = readers
+    agent, officer = tenant.person("agent", agent_ids=["a-9"]), tenant.person("evidence-officer")
+    grant = give(lonely, supervisor, agent, call, what=["listen", "read-transcript"], listenings=2)["id"]
+    live = live_call(lonely, tenant)
+    live.say(1, (0, SAID, True))
+    held = tenant.call(customer_key=customer.public_pem())
+    return Ways(supervisor, officer, agent, call, held, live, grant)
+
+
+@pytest.fixture
+def away(readers: object, ways: object, broker: servers.KafkaServer) -> Iterator[None]:
     """The broker is killed for the time of the test."""
-    del readers
+    del readers, ways
     broker.kill()
     yield
     broker.start()
@@ -62,7 +100,7 @@ def test_without_the_broker_nothing_is_read(
     form = {"grant_type": "client_credentials"} | {
         name: supervisor.credentials[name] for name in ("client_id", "client_secret")
     }
-    requests: list[tuple[Person | None, str, str, dict[str, Any]]] = [
+    requests: list[Asked] = [
         (supervisor, "GET", audio, {"params": QUALITY, "headers": {"Range": "bytes=0-99"}}),
         (supervisor, "GET", audio, {"params": QUALITY | {"view": "redacted"}}),
         (supervisor, "GET", transcript, {"params": QUALITY}),
@@ -72,21 +110,75 @@ def test_without_the_broker_nothing_is_read(
         (auditor, "GET", audio, {"params": QUALITY}),
         (None, "POST", "/oauth2/token", {"data": form}),
     ]
+    for answer in answers_of(lonely, requests):
+        assert_nothing_told(answer, call)
 
-    def ask(request: tuple[Person | None, str, str, dict[str, Any]]) -> httpx.Response:
+
+def answers_of(access: Access, requests: Sequence[Asked]) -> list[httpx.Response]:
+    """What is answered to all of them at once: each waits for a broker that is not there."""
+
+    def ask(request: Asked) -> httpx.Response:
         who, method, path, more = request
-        with lonely.client(who.token if who else None) as client:
+        with access.client(who.token if who else None) as client:
             return client.request(method, path, **more)
 
     with ThreadPoolExecutor(len(requests)) as pool:
-        answers = list(pool.map(ask, requests))
-    for answer in answers:
-        assert answer.status_code == 503
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.headers["Retry-After"]
-        assert call.audio[:16] not in answer.content
-        assert str(call.id) not in answer.text
-        assert call.transcript.turns[0].text not in answer.text
+        return list(pool.map(ask, requests))
+
+
+def assert_nothing_told(answer: httpx.Response, call: Call) -> None:
+    assert answer.status_code == 503, (answer.request.method, answer.request.url, answer.text)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"]
+    assert call.audio[:16] not in answer.content
+    assert str(call.id) not in answer.text
+    assert call.transcript.turns[0].text not in answer.text
+
+
+@pytest.mark.guarantee("R7")
+@pytest.mark.usefixtures("away")
+def test_without_the_broker_no_other_way_leads_to_anything(lonely: Access, ways: Ways) -> None:
+    """Live text, ciphertext, archives, versions, headers alone, previews, and all that a grant opens."""
+    call, held = f"/v1/calls/{ways.call.id}", f"/v1/calls/{ways.held.id}"
+    by_grant = {"params": QUALITY | {"grant": ways.grant}}
+    named = {"call_ids": [str(ways.call.id)]}
+    customers = {"customer": {"numbers": ["+81312345678"]}}
+    requests: list[Asked] = [
+        (ways.supervisor, "GET", ways.live.path, {"params": QUALITY}),
+        (ways.supervisor, "GET", f"{held}/sealed", {"params": QUALITY}),
+        (ways.supervisor, "GET", f"{held}/sealed", {"params": QUALITY | {"transcript": "true"}}),
+        (ways.supervisor, "GET", f"{call}/transcripts", {}),
+        (ways.supervisor, "HEAD", f"{call}/audio", {"params": QUALITY}),
+        (ways.officer, "POST", "/v1/exports", {"json": named | {"reason": "開示のご請求"}}),
+        (ways.officer, "POST", "/v1/erasures/preview", {"json": named}),
+        (ways.officer, "POST", "/v1/erasures/preview", {"json": customers}),
+        (ways.agent, "GET", f"{call}/audio", by_grant),
+        (ways.agent, "GET", f"{call}/transcript", by_grant),
+    ]
+    for answer in answers_of(lonely, requests):
+        for each in (ways.call, ways.held):
+            assert_nothing_told(answer, each)
+        assert SAID not in answer.text
+        assert str(ways.live.id) not in answer.text
+
+
+@pytest.mark.guarantee("R7")
+@pytest.mark.guarantee("P15")
+def test_without_the_broker_no_token_is_exchanged(
+    lonely: Access, broker: servers.KafkaServer, issuer: Issuer
+) -> None:
+    """Of a person who was known before, and whose own token is good."""
+    trusted = trust(lonely, lonely.tenant(), issuer)
+    form = EXCHANGE | {"subject_token": trusted.person("hanako")}
+    with lonely.client() as client:
+        assert client.post("/oauth2/token", data=form).status_code == 200
+        broker.kill()
+        try:
+            refused = client.post("/oauth2/token", data=form)
+        finally:
+            broker.start()
+    assert (refused.status_code, "access_token" in refused.text) == (503, False)
+    assert refused.headers["Retry-After"]
 
 
 @pytest.mark.guarantee("R7")

@@ -19,7 +19,14 @@ from otokura.access.lifecycle.views import ErasureBody, ErasureView, HoldBody, H
 from otokura.access.tenancy.models import Tenant
 from otokura.shared.address import Reason, ResolvedAddress
 from otokura.shared.database import Database, migrate
-from otokura.shared.events import CallEvent, CallSettled, ErasureApplied, ErasureRequested, Role
+from otokura.shared.events import (
+    CallEvent,
+    CallSettled,
+    ErasedKind,
+    ErasureApplied,
+    ErasureRequested,
+    Role,
+)
 from otokura.shared.ids import uuid7
 from otokura.shared.policy.facts import ReaderFacts
 
@@ -58,7 +65,8 @@ class Lifecycle:
         async with self.database.session() as session:
             body = HoldBody.model_validate({"reason": "case", **about})
             hold = await holds.set_hold(session, call_id, body, self.officer())
-            return HoldView.model_validate(hold.model_dump())
+            [view] = await holds.views(session, self.tenant_id, call_id, [hold])
+            return view
 
     async def lift(self, call_id: UUID, hold_id: UUID) -> None:
         async with self.database.session() as session:
@@ -70,6 +78,14 @@ class Lifecycle:
         )
         async with self.database.session() as session:
             return await erasures.create(session, body, Found(list(call_ids)), self.officer())
+
+    async def erase_kinds(self, call_id: UUID, *kinds: ErasedKind) -> None:
+        """Asks for the erasure of parts of a call, as retention does."""
+        for kind in kinds:
+            erasure = await self.ask(call_id)
+            changes = {"kind": kind.value, "id": erasure.id}
+            await self.query("UPDATE erasures SET kind = :kind WHERE id = :id", **changes)
+            await self.query("UPDATE erasure_items SET kind = :kind WHERE erasure_id = :id", **changes)
 
     async def withdraw(self, erasure_id: UUID) -> ErasureView:
         async with self.database.session() as session:

@@ -9,6 +9,7 @@ import pytest
 
 from otokura.access.errors import BeingErased
 from otokura.shared.errors import Conflict, NotFound, Unprocessable
+from otokura.shared.events import ErasedKind
 from otokura.shared.ids import uuid7
 
 from .conftest import Lifecycle
@@ -77,6 +78,26 @@ async def test_what_is_being_erased_cannot_be_held_any_more(lifecycle: Lifecycle
     with pytest.raises(BeingErased):
         await lifecycle.hold(call_id)
     assert await lifecycle.query("SELECT id FROM holds") == []
+
+
+@pytest.mark.guarantee("Z39")
+@pytest.mark.parametrize("gone", [[], [ErasedKind.RECORDING], [ErasedKind.RECORDING, ErasedKind.TRANSCRIPT]])
+async def test_whoever_holds_a_call_is_told_what_of_it_no_hold_keeps(
+    lifecycle: Lifecycle, gone: list[ErasedKind]
+) -> None:
+    """A recording that is being erased goes on going; what is left is held. The entry says so as well."""
+    call_id, other = await lifecycle.call(), await lifecycle.call()
+    await lifecycle.erase_kinds(call_id, *gone)
+    await lifecycle.work()
+    assert sorted(event.kind for event in await lifecycle.requests()) == gone
+    hold = await lifecycle.hold(call_id)
+    assert hold.erased == gone
+    [entry] = await lifecycle.query("SELECT data::json AS data FROM outbox WHERE data LIKE '%hold.set%'")
+    assert entry["data"]["detail"]["erased"] == gone
+    assert (await lifecycle.hold(other)).erased == []
+    await lifecycle.ask(call_id)
+    await lifecycle.work()
+    assert len(await lifecycle.requests()) == len(gone), "what is left is kept"
 
 
 async def test_a_hold_is_lifted_once_and_nobody_lifts_one_of_another_call(lifecycle: Lifecycle) -> None:

@@ -10,9 +10,11 @@ import httpx
 import jwt
 import pytest
 
+from access_live import events, live_call
 from access_service import Access, Tenant, once
 from issuer_server import Issuer
 from oidc_people import GROUPS, Trust, becomes, later, second_instance, trust
+from otokura.access.oidc.tokens import LEEWAY
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
@@ -84,6 +86,30 @@ def test_a_token_ends_at_once_on_every_instance_and_so_does_a_reading_under_way(
     closed = access.audit.entry(action="read.closed", call_id=str(call.id))["detail"]
     assert (closed["outcome"], closed["bytes_sent"] < len(call.audio)) == ("revoked", True)
     assert principal_id in {event["subject"] for event in told(access)}
+
+
+@pytest.mark.guarantee("R63")
+def test_a_reading_under_way_ends_when_the_token_of_the_issuer_runs_out(
+    access: Access, trusted: Trust
+) -> None:
+    """There is no session here that could be looked at instead."""
+    live = live_call(access, trusted.tenant)
+    live.say(1, (0, "もしもし", True))
+    over = int(time.time()) + 4
+    exp = over - int(LEEWAY.total_seconds())
+    analyst = trusted.forged(iat=exp - 60, exp=exp)
+    with (
+        access.client(analyst) as client,
+        client.stream("GET", live.path, params={"purpose": "quality"}) as response,
+    ):
+        assert response.status_code == 200, response.read()
+        entry_id = response.headers["Otokura-Entry-Id"]
+        stream = events(response.iter_lines())
+        assert next(stream)[0] == "partial"
+        rest = [(name, data) for name, data, _ in stream]
+    assert rest == [("ended", {"reason": "revoked"})]
+    assert time.time() >= over
+    assert access.audit.closed(entry_id)["detail"]["outcome"] == "revoked"
 
 
 @pytest.mark.guarantee("P14")

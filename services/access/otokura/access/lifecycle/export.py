@@ -22,7 +22,7 @@ from otokura.access.permission import entry
 from otokura.access.reads import gate
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.content import RawRecording, Rendition
-from otokura.access.reads.delivery import failed
+from otokura.access.reads.delivery import Revoked, failed
 from otokura.access.reads.redacted_audio import RedactedRecording
 from otokura.access.reads.rendering import TranscriptFormat, text
 from otokura.access.reads.stored import announced_transcript, searched, stored_transcript
@@ -30,7 +30,7 @@ from otokura.access.reads.views import Cover, View
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action
-from otokura.shared.errors import NotFound
+from otokura.shared.errors import Forbidden, NotFound, Unauthenticated
 from otokura.shared.events import TenantSettings, TranscriptCompleted
 from otokura.shared.ids import uuid7
 from otokura.shared.policy.facts import PolicyAction
@@ -126,6 +126,8 @@ class Export:
             permit = await gate.permit(self._state, self._request(call_id))
         except NotFound:
             return  # erased since the archive was begun
+        except (Forbidden, Unauthenticated) as error:
+            raise Revoked("The permission for this archive has ended.") from error
         row = permit.row
         shown = Shown(number, row["started_at"], row["direction"], None, row["purposes"])
         self._shown.append(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,7 +12,7 @@ from otokura.access.identity import repository as identity
 from otokura.access.identity.subject import Reader
 from otokura.access.lifecycle import repository
 from otokura.access.lifecycle.models import Hold
-from otokura.access.lifecycle.views import HoldBody
+from otokura.access.lifecycle.views import HoldBody, HoldView
 from otokura.access.permission import entry, tenant_of
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound, Unprocessable
@@ -23,7 +24,9 @@ MOST_HOLDS = 100
 
 
 async def set_hold(session: AsyncSession, call_id: UUID, body: HoldBody, officer: Reader) -> Hold:
-    """Holds a call: from the commit on it is not erased, by whatever way.
+    """Holds what there is of a call: from the commit on it is not erased, by whatever way.
+
+    Of what is being erased by itself, as the recording before its transcript, the rest can still be held.
 
     Raises:
         BeingErased: its erasure has begun; nothing stops it.
@@ -48,7 +51,8 @@ async def set_hold(session: AsyncSession, call_id: UUID, body: HoldBody, officer
     )
     session.add(hold)
     await session.flush()
-    detail = {"hold_id": hold.id, **body.model_dump()}
+    gone = await repository.erased(session, tenant_id, call_id)
+    detail = {"hold_id": hold.id, **body.model_dump(), "erased": gone}
     await publish_audit(session, entry(Action.HOLD_SET, officer, detail, call_id))
     return hold
 
@@ -77,3 +81,11 @@ async def lift_hold(
     detail = {"hold_id": hold.id, "case_number": hold.case_number, "reason": reason}
     await publish_audit(session, entry(Action.HOLD_LIFTED, officer, detail, call_id))
     return hold
+
+
+async def views(
+    session: AsyncSession, tenant_id: UUID, call_id: UUID, held: Sequence[Hold]
+) -> list[HoldView]:
+    """Holds of a call as they are shown, with what none of them keeps."""
+    gone = await repository.erased(session, tenant_id, call_id)
+    return [HoldView.model_validate({**hold.model_dump(), "erased": gone}) for hold in held]

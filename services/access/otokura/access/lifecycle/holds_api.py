@@ -38,12 +38,16 @@ async def set_hold(
     place: ClientAddress,
     idempotency: Idempotency,
 ) -> Response:
-    """Holds a call: nothing of it is erased, whoever asks, until every hold is lifted or has ended."""
+    """Holds a call: nothing of it is erased, whoever asks, until every hold is lifted or has ended.
+
+    What was erased before, or is being erased, no hold brings back: the answer names it (`erased`).
+    """
     permit = await gate.permit(state, gate.Request(token, place, call_id, PolicyAction.HOLD))
 
     async def create() -> Created:
         hold = await holds.set_hold(session, call_id, body, permit.reader)
-        return Created(HoldView.model_validate(hold.model_dump()))
+        [view] = await holds.views(session, hold.tenant_id, call_id, [hold])
+        return Created(view)
 
     async with state.database.session() as session:
         return await idempotency.run(session, create)
@@ -53,9 +57,10 @@ async def set_hold(
 async def list_holds(call_id: UUID, state: State, token: Authenticated, place: ClientAddress) -> HoldList:
     """The holds of a call, with who set and lifted them and why."""
     permit = await gate.permit(state, gate.Request(token, place, call_id, PolicyAction.HOLD))
+    tenant_id = tenant_of(permit.reader)
     async with state.database.session() as session:
-        found = await repository.holds(session, tenant_of(permit.reader), call_id)
-    return HoldList(items=[HoldView.model_validate(hold.model_dump()) for hold in found])
+        found = await repository.holds(session, tenant_id, call_id)
+        return HoldList(items=await holds.views(session, tenant_id, call_id, found))
 
 
 @router.post("/{call_id}/holds/{hold_id}/lift", responses=_DENIALS | responses(Conflict))
@@ -71,4 +76,5 @@ async def lift_hold(
     permit = await gate.permit(state, gate.Request(token, place, call_id, PolicyAction.HOLD))
     async with state.database.session() as session:
         hold = await holds.lift_hold(session, call_id, hold_id, body.reason, permit.reader)
-        return HoldView.model_validate(hold.model_dump())
+        [view] = await holds.views(session, hold.tenant_id, call_id, [hold])
+        return view

@@ -36,6 +36,9 @@ _STANDING = text(f"""
 _BEGUN = text("""
     SELECT begun_at FROM call_erasures WHERE call_id = :call_id AND kind IN ('call', :kind) LIMIT 1
 """)
+_ERASED = text("""
+    SELECT kind FROM call_erasures WHERE call_id = :call_id AND tenant_id = :tenant_id ORDER BY kind
+""")
 _LOOK_NOW = text("""
     UPDATE erasure_items SET look_at = clock_timestamp() WHERE (erasure_id, call_id) IN (
         SELECT erasure_id, call_id FROM erasure_items
@@ -84,6 +87,12 @@ async def begun_at(session: AsyncSession, call_id: UUID, kind: ErasedKind) -> da
     """When the erasure of this kind, or of the whole call, began."""
     begun: datetime | None = (await execute(session, _BEGUN, call_id=call_id, kind=kind.value)).scalar()
     return begun
+
+
+async def erased(session: AsyncSession, tenant_id: UUID, call_id: UUID) -> list[ErasedKind]:
+    """What of a call is erased, or has begun to be."""
+    found = await execute(session, _ERASED, call_id=call_id, tenant_id=tenant_id)
+    return [ErasedKind(kind) for kind in found.scalars()]
 
 
 async def look_now(session: AsyncSession, call_id: UUID) -> None:

@@ -57,7 +57,7 @@ class LiftBody(Body):
 
 
 class HoldView(BaseModel):
-    """A hold. It keeps the call as long as it is neither lifted nor ended."""
+    """A hold. It keeps what there is of the call as long as it is neither lifted nor ended."""
 
     id: UUID
     call_id: UUID
@@ -69,6 +69,10 @@ class HoldView(BaseModel):
     lifted_by: UUID | None
     lifted_at: datetime | None
     lifted_because: str | None
+    erased: Annotated[
+        list[ErasedKind],
+        Field(description="What of the call is erased by now, or is being erased: no hold keeps that."),
+    ]
 
 
 class HoldList(BaseModel):

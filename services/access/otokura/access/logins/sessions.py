@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from otokura.access.errors import LoginRefused, SecondFactorNeeded, SessionOver
 from otokura.access.identity import repository as identity
 from otokura.access.identity.ending import end_tokens, end_tokens_of_session
+from otokura.access.identity.lasting import session_over
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.secrets import hash_secret, new_secret, secret_matches
 from otokura.access.identity.subject import Reader
@@ -166,9 +167,7 @@ async def _find(
 def _why_over(record: SessionRecord, given: RefreshToken, at: datetime, idle: timedelta) -> str | None:
     if not secret_matches(given.once, record.once_sha256):
         return "reuse"
-    if at >= record.expires_at:
-        return "expired"
-    return "idle" if at >= record.used_at + idle else None
+    return session_over(record.expires_at, record.used_at, at, idle)
 
 
 async def _end(

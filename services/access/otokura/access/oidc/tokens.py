@@ -169,6 +169,11 @@ def expires_at(claims: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(int(claims["exp"]), UTC)
 
 
+def good_until(claims: Mapping[str, Any]) -> datetime:
+    """The same, however far the issuer's clock differs from ours."""
+    return expires_at(claims) + LEEWAY
+
+
 def token_id(token: str) -> str:
     """A name for one token, which no other issuer can choose: of what its signature covers."""
     return f"oidc:{hashlib.sha256(token.rpartition('.')[0].encode()).hexdigest()}"

@@ -196,6 +196,7 @@ class OidcVerifier:
             kind="client" if login.arrival.kind == "client" else "person",
             jti=login.token_id,
             issued_at=login.issued_at,
+            good_until=tokens.good_until(claims),
         )
         return Accepted(principal, tokens.expires_at(claims))
 

@@ -16,7 +16,8 @@ from uuid import UUID
 from otokura.access.errors import HeldByCustomer, NotReady
 from otokura.access.grants import using
 from otokura.access.grants.using import Given
-from otokura.access.identity.subject import Reader, is_over, reader_from
+from otokura.access.identity.lasting import goes_on
+from otokura.access.identity.subject import Reader, reader_from
 from otokura.access.permission import entry, record_denial
 from otokura.access.policy.denial import Denial, grant_over, no_grant
 from otokura.access.reads import repository
@@ -27,7 +28,7 @@ from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action
-from otokura.shared.errors import IntegrityError, Unavailable
+from otokura.shared.errors import IntegrityError, Unauthenticated, Unavailable
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
 from otokura.shared.manifest import Manifest
@@ -108,8 +109,9 @@ class Opened:
         Asked again from the beginning, of the database as it is now.
         """
         request, state = self.permit.request, self.state
-        row = await repository.read(state.database, request.token.subject, request.token.jti, request.call_id)
-        if row is None or is_over(row, request.token) or row["call_id"] is None:
+        row = await repository.read(state.database, request.token, request.call_id)
+        idle = state.settings.session_idle_seconds
+        if row is None or row["call_id"] is None or not goes_on(row, request.token, idle):
             return None
         reader = reader_from(row, request.token, request.place)
         denial, *_ = await _judged(state, request, reader, row)
@@ -158,13 +160,15 @@ async def permit(state: AccessState, request: Request) -> Permit:
         NotFound: there is no such call, or the reader may not know that there is.
         Unavailable: the denial could not be written.
     """
-    row = await repository.read(state.database, request.token.subject, request.token.jti, request.call_id)
+    row = await repository.read(state.database, request.token, request.call_id)
     reader = reader_from(row, request.token, request.place)
+    if row is None or not goes_on(row, request.token, state.settings.session_idle_seconds):
+        raise Unauthenticated("This token is no longer good: it, or the session that it is of, is over.")
     denial, question, given = await _judged(state, request, reader, row)
     if denial is not None:
         await record_denial(state, reader, denial, request.action, question, request.call_id)
         raise denial.error
-    if row is None or question is None:
+    if question is None:
         raise AssertionError("judge lets nobody have a call that is not there")
     return Permit(request, reader, row, question, state.policies.judge(question).policies, given)
 

@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.access.identity.lasting import SESSION_COLUMN
 from otokura.access.identity.subject import SUBJECT_COLUMNS, SUBJECT_TABLES
 from otokura.access.reads.models import TranscriptVersion
 from otokura.shared.database import Database
 from otokura.shared.events import Role
+from otokura.shared.tokens import Principal
 
 _STATE = """CASE WHEN c.outcome IS NOT NULL THEN c.outcome WHEN c.manifest IS NOT NULL THEN 'sealed'
     WHEN c.ended_at IS NOT NULL THEN 'sealing' ELSE 'live' END"""
@@ -32,9 +34,10 @@ CALL_TABLES = """
     LEFT JOIN principals owner ON owner.id = alias.principal_id
 """
 
-# One round trip for a whole read: who, from which zones they may, what the call is, and its wrapped key.
+# One round trip for a whole read: who, how long yet, from which zones they may, what the call is, and its
+# wrapped key.
 _READ = text(f"""
-    SELECT {SUBJECT_COLUMNS}, {CALL_COLUMNS}, k.kek_id, k.wrapped, k.commitment
+    SELECT {SUBJECT_COLUMNS}, {SESSION_COLUMN}, {CALL_COLUMNS}, k.kek_id, k.wrapped, k.commitment
     FROM {SUBJECT_TABLES}
     LEFT JOIN calls c
         ON c.call_id = :call_id AND c.tenant_id = p.tenant_id AND c.external_id IS NOT NULL
@@ -44,9 +47,10 @@ _READ = text(f"""
 """)  # noqa: S608 - constants
 
 
-async def read(database: Database, subject: UUID, jti: str, call_id: UUID) -> dict[str, Any] | None:
+async def read(database: Database, token: Principal, call_id: UUID) -> dict[str, Any] | None:
     """A principal, and in the same row a call of their tenant, with nulls where there is none."""
-    row = await database.row(_READ, {"subject": subject, "jti": jti, "call_id": call_id})
+    who = {"subject": token.subject, "jti": token.jti, "session_id": token.session_id}
+    row = await database.row(_READ, who | {"call_id": call_id})
     return dict(row) if row is not None else None
 
 
