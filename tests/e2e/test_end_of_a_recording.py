@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -18,10 +19,19 @@ from otokura.cli.__main__ import app
 from otokura.cli.api.http import Api, ApiError
 from otokura.cli.credentials import Principal
 from otokura.cli.verify import verify_log
+from otokura.shared.errors import NotFound
+from otokura.shared.keys import KeyContext, KeyUse, LocalKeyProvider, WrappedDek, new_dek
 from whole import PATIENCE, Whole, a_call, transcribed, upload
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 
+COPIED = {
+    "ingest": "SELECT id AS call_id, tenant_id, kek_id, wrapped_dek AS wrapped FROM calls"
+    " WHERE id = CAST(:id AS uuid) AND wrapped_dek <> ''",
+    "transcribe": "SELECT call_id, tenant_id, kek_id, wrapped FROM call_keys"
+    " WHERE call_id = CAST(:id AS uuid)",
+    "access": "SELECT call_id, tenant_id, kek_id, wrapped FROM call_keys WHERE call_id = CAST(:id AS uuid)",
+}
 WHERE = {
     "ingest": ("calls", "pieces", "uploads"),
     "transcribe": ("recordings", "jobs", "call_keys"),
@@ -75,6 +85,8 @@ async def test_a_call_is_held_erased_everywhere_and_certified(whole: Whole, tmp_
     call_id = upload(whole, a_call("end", "en"), speech.CALLS / "en-support.wav")
     transcribed(whole, call_id)
     assert sum((await rows(whole, call_id)).values()) >= 8
+    stolen = await copies(whole, call_id)
+    assert [await opens(copy, whole.stack.layout.keyring) for copy in stolen] == [True] * len(COPIED)
     with whole.api("officer") as api:
         held = create(api, f"/v1/calls/{call_id}/holds", {"reason": "訴訟"})
         asked = {"call_ids": [call_id], "ground": "cease-use", "reason": "ご本人から"}
@@ -89,7 +101,38 @@ async def test_a_call_is_held_erased_everywhere_and_certified(whole: Whole, tmp_
             assert refused.value.status == HTTPStatus.NOT_FOUND
     assert sum((await rows(whole, call_id)).values()) == 0
     _certified(whole, call_id, tmp_path)
-    _final_after_a_rotation(whole, call_id, tmp_path)
+    # Shredded, and not yet final: whoever copied the wrapped key before can still open it.
+    assert all([await opens(copy, whole.stack.layout.keyring) for copy in stolen])
+    destroyed = _final_after_a_rotation(whole, call_id, tmp_path)
+    assert {copy.kek_id for copy in stolen} <= destroyed
+    taken = tmp_path / "keyring.json"
+    shutil.copy(whole.stack.layout.keyring, taken)
+    for keyring in (whole.stack.layout.keyring, taken):
+        assert not any([await opens(copy, keyring) for copy in stolen])
+        assert await still_wraps(keyring)
+
+
+async def copies(whole: Whole, call_id: str) -> list[Any]:
+    """The call's wrapped keys, as a thief of the three databases has them."""
+    found = [await whole.query(service, query, id=call_id) for service, query in COPIED.items()]
+    assert all(found)
+    return [row for some in found for row in some]
+
+
+async def opens(copy: Any, keyring: Path) -> bool:
+    """Whether a copied key opens with a keyring; it does so only if nothing of it was changed."""
+    wrapped, context = WrappedDek(copy.kek_id, copy.wrapped), KeyContext(copy.tenant_id, copy.call_id)
+    try:
+        await LocalKeyProvider(keyring).unwrap(wrapped, context, KeyUse.READ, "a thief")
+    except NotFound:
+        return False
+    return True
+
+
+async def still_wraps(keyring: Path) -> bool:
+    """Whether a keyring is a living one: what it wraps it opens."""
+    provider, dek, context = LocalKeyProvider(keyring), new_dek(), KeyContext(uuid4(), uuid4())
+    return await provider.unwrap(await provider.wrap(dek, context), context, KeyUse.READ, "test") == dek
 
 
 def _certificate(whole: Whole, call_id: str) -> dict[str, Any] | None:
@@ -136,7 +179,8 @@ def _certified(whole: Whole, call_id: str, folder: Path) -> None:
     assert all(item["detail"] is None and item["reader"] is None for item in erased)
 
 
-def _final_after_a_rotation(whole: Whole, call_id: str, folder: Path) -> None:
+def _final_after_a_rotation(whole: Whole, call_id: str, folder: Path) -> set[str]:
+    """The keys that the final certificate names as destroyed."""
     certificate = until(lambda: _certificate(whole, call_id))
     assert _verified(whole, certificate, folder, "--final").exit_code == 1
     rotate = ["keys", "rotate", "--grace", "1", "--data", str(whole.stack.layout.folder)]
@@ -152,6 +196,7 @@ def _final_after_a_rotation(whole: Whole, call_id: str, folder: Path) -> None:
     assert verified.exit_code == 0, verified.output
     wrapped_by = {kek_id for each in certificate["confirmations"] for kek_id in each["kek_ids"]}
     assert set(certificate["destroyed"]) == wrapped_by != set()
+    return wrapped_by
 
 
 def _entries(whole: Whole, call_id: str) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ from otokura.access.policy import api as policy
 from otokura.access.reads import api as reads
 from otokura.access.reads import sealed
 from otokura.access.reads.closing import Closings
+from otokura.access.reads.decoders import Decoders
 from otokura.access.reads.handlers import subscriptions
 from otokura.access.rotations import api as rotations
 from otokura.access.rotations import handlers as rotation_handlers
@@ -175,7 +176,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         watch=Watch(database),
         index_keys=IndexKeys(keys),
         live=Hub(),
-        decoding=asyncio.Semaphore(settings.decoders),
+        decoding=Decoders(settings.decoders),
     )
 
 

@@ -84,6 +84,19 @@ class RoleNotAssignable(Unprocessable):
     code, title = "role-not-assignable", "Role not assignable"
 
 
+class PossibleMatches(Unprocessable):
+    """Some calls may be the customer's, and nobody can say: somebody decides. `possible` says how many."""
+
+    code, title = "possible-matches", "Some calls may be the customer's"
+
+    def __init__(self, possible: int) -> None:
+        super().__init__(
+            "Look at them with POST /v1/erasures/preview; then say customer.possible, `leave` or `include`, "
+            "or name calls by their ids.",
+            possible=possible,
+        )
+
+
 class ReaderPaused(Forbidden):
     """Reading like this looks like a leak: an administrator has to look first."""
 

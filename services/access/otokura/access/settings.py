@@ -61,6 +61,7 @@ class Settings(OidcSettings, KeyProviderSettings):
     """How often a reading under way is asked again whether it is still permitted."""
 
     decoders: int = Field(default=4, ge=1, le=64)
-    """Redacted recordings that are heard at once, each decoded by a process that may take half a gigabyte."""
+    """Redacted recordings that are heard at once, half of them by one reader; each by a process that may
+    take half a gigabyte."""
     stalled_seconds: float = Field(default=60.0, gt=0)
     """After how long such a process no longer waits for a reader who takes nothing; a range goes on there."""

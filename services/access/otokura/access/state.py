@@ -13,7 +13,9 @@ from otokura.access.identity.signing import SigningKeys
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.stand_in import StandIn
 from otokura.access.oidc.verifier import OidcVerifier
+from otokura.access.places import Places
 from otokura.access.reads.closing import Closings
+from otokura.access.reads.decoders import Decoders
 from otokura.access.search.keys import IndexKeys
 from otokura.access.settings import Settings
 from otokura.access.signals.watch import Watch
@@ -28,6 +30,10 @@ from otokura.shared.tokens import TokenIssuer
 
 _OPENING = 16
 """Half of what the store's client does at once: searches leave room for reads."""
+_SEARCHES = 4
+"""Of one reader at once: each opens a hundred transcripts, and all readers' go through those places."""
+_FINDINGS = 2
+"""Of one tenant at once: each has the numbers of all its calls opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,12 @@ class AccessState:
     live: Hub = field(default_factory=Hub)
     hashing: Hashing = field(default_factory=Hashing)
     stand_in: StandIn = field(default_factory=StandIn)
-    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    decoding: Decoders = field(default_factory=lambda: Decoders(4))
     opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_OPENING))
     """For transcripts that searches open."""
+    searches: Places = field(default_factory=lambda: Places(_SEARCHES))
+    findings: Places = field(default_factory=lambda: Places(_FINDINGS))
+    """Of a customer's calls."""
 
 
 async def access_state(connection: HTTPConnection) -> AccessState:

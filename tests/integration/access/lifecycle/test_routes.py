@@ -12,12 +12,10 @@ import httpx
 import pytest
 
 import customer as company
-from access_audit import run
 from access_calls import Call
 from access_service import ELSEWHERE, Access, Person, Tenant, once
-from otokura.shared.cipher import encrypt
+from customer_numbers import number_of
 from otokura.shared.ids import uuid7
-from otokura.shared.keys import KeyContext, KeyUse, Kind, WrappedDek, associated_data, derive
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 PURPOSE = {"purpose": "quality", "reason": "case 118"}
@@ -52,22 +50,6 @@ def until(client: httpx.Client, erasure_id: str, state: str, count: int = 1) -> 
             return view
         assert time.monotonic() < deadline, view
         time.sleep(0.1)
-
-
-def number_of(access: Access, call: Call, number: str) -> None:
-    """The caller's number, as ingest would have sent it."""
-    [key] = access.query("SELECT * FROM call_keys WHERE call_id = :id", id=call.id)
-
-    async def sealed() -> bytes:
-        context = KeyContext(call.manifest.tenant_id, call.id)
-        wrapped = WrappedDek(key.kek_id, key.wrapped)
-        dek = await access.keys.unwrap(wrapped, context, KeyUse.READ, "test")
-        binding = associated_data(call.manifest.tenant_id, call.id, Kind.EVENT)
-        numbers = json.dumps({"caller": number, "callee": "+81120000000"}).encode()
-        return encrypt(derive(dek, Kind.EVENT, call.id), numbers, binding)
-
-    change = "UPDATE calls SET personal = :personal WHERE call_id = :id"
-    access.query(change, personal=run(sealed()), id=call.id)
 
 
 @pytest.mark.guarantee("Z1")

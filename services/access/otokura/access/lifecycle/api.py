@@ -23,6 +23,7 @@ from otokura.shared.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -38,17 +39,19 @@ router = APIRouter(prefix="/v1/erasures", tags=["erasures"])
     "",
     status_code=201,
     response_model=ErasureView,
-    responses=responses(Unauthenticated, Forbidden, Conflict, Unprocessable, Unavailable),
+    responses=responses(Unauthenticated, Forbidden, Conflict, Unprocessable, TooManyRequests, Unavailable),
 )
 async def create_erasure(
     body: ErasureBody, state: State, officer: Eraser, idempotency: Idempotency
 ) -> Response:
     """Has calls erased: some by their ids, or all of a customer's so far.
 
+    Where some calls only may be the customer's, nothing is erased before it is said what becomes of them.
+
     A call that is held, still recorded, or kept for a minimum time waits until it is not. What has begun
     cannot be stopped.
     """
-    found = await erasures.select_calls(state, body, officer)
+    found = await erasures.chosen_calls(state, body, officer)
 
     async def create() -> Created:
         return Created(await erasures.create(session, body, found, officer))
@@ -57,9 +60,12 @@ async def create_erasure(
         return await idempotency.run(session, create)
 
 
-@router.post("/preview", responses=responses(Unauthenticated, Forbidden, Unprocessable, Unavailable))
+@router.post(
+    "/preview",
+    responses=responses(Unauthenticated, Forbidden, Unprocessable, TooManyRequests, Unavailable),
+)
 async def preview(body: CallSelection, state: State, officer: Eraser) -> Preview:
-    """Which calls an erasure would cover, and what each would wait for; nothing is erased."""
+    """Which calls an erasure would cover, and may, and what each would wait for; nothing is erased."""
     return await erasures.preview(state, body, officer)
 
 

@@ -1,26 +1,28 @@
 """A customer's calls, by number. Numbers are kept as ciphertext under each call's key, so each is opened.
 
+They are compared as a search does it (`numbers`). A call whose number may be the customer's, when nobody can
+say, is possible: to erase somebody else's cannot be undone, and to pass over the customer's breaks the law.
 No more are opened than asked for, and not before an entry says who asked: its id is the reason that the key
 provider is told.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from otokura.access.lifecycle.views import CustomerBody
+from otokura.access.numbers import Number, customer_numbers
 from otokura.access.state import AccessState
 from otokura.shared.cipher import decrypt
 from otokura.shared.errors import IntegrityError, NotFound, Unprocessable
+from otokura.shared.events import Direction
 from otokura.shared.keys import (
     KeyContext,
     KeyUse,
@@ -42,22 +44,17 @@ _PAGE_OF_CALLS = text("""
         AND (CAST(:at AS timestamptz) IS NULL OR (c.started_at, c.call_id) > (:at, CAST(:after AS uuid)))
     ORDER BY c.started_at, c.call_id LIMIT :limit
 """)
-_WHOSE = {"inbound": ("caller",), "outbound": ("callee",), "internal": ()}
 
 log = get_logger(__name__)
 
 
 @dataclass
 class Found:
-    """A customer's calls, and those of which nobody can say whose they are."""
+    """A customer's calls; those that may be theirs; and those of which nobody can say whose they are."""
 
     call_ids: list[UUID] = field(default_factory=list[UUID])
     unreadable: list[UUID] = field(default_factory=list[UUID])
-
-
-def normalised(number: str) -> str:
-    """A number without what people write between its digits."""
-    return re.sub(r"[()\-. ]", "", number)
+    possible: list[UUID] = field(default_factory=list[UUID])
 
 
 async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entry_id: UUID) -> Found:
@@ -73,7 +70,7 @@ async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entr
         Unprocessable: more calls would have to be opened than may be at once.
         Unavailable: the database or the key provider is away.
     """
-    wanted = {normalised(number) for number in customer.numbers}
+    wanted = [Number.of(number) for number in customer.numbers]
     found, opened = Found(), 0
     at: datetime | None = None
     after: UUID | None = None
@@ -86,15 +83,14 @@ async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entr
             )
         for row in rows:
             try:
-                number = await _number(state, row, entry_id)
+                numbers = await _numbers(state, row, entry_id)
             except (IntegrityError, NotFound) as error:
                 # A key that was handed over, or is still to come, is missing by right: nothing to look into.
                 if row.wrapped is not None:
                     log.warning("customer.unreadable", call_id=str(row.call_id), error=error)
                 found.unreadable.append(row.call_id)
                 continue
-            if number is not None and _among(number, wanted):
-                found.call_ids.append(row.call_id)
+            _sort(found, row.call_id, numbers, wanted)
         at, after = rows[-1].started_at, rows[-1].call_id
     return found
 
@@ -108,16 +104,21 @@ async def _page(
         return list((await connection.execute(_PAGE_OF_CALLS, values | window)).all())
 
 
-async def _number(state: AccessState, row: Any, entry_id: UUID) -> str | None:
-    """The customer's number in a call; None when it names none.
+def _sort(found: Found, call_id: UUID, numbers: list[Number], wanted: list[Number]) -> None:
+    pairs = list(product(numbers, wanted))
+    if any(number.folded == one.folded for number, one in pairs):
+        found.call_ids.append(call_id)
+    elif any(number.could_be(one) for number, one in pairs):
+        found.possible.append(call_id)
+
+
+async def _numbers(state: AccessState, row: Any, entry_id: UUID) -> list[Number]:
+    """The customer's numbers in a call.
 
     Raises:
         IntegrityError: key or numbers were changed.
         NotFound: the call's key is not here, or its own key no longer exists.
     """
-    whose = _WHOSE.get(row.direction, ())
-    if not whose:
-        return None
     if row.wrapped is None:
         raise NotFound("The call's key is not here: its tenant alone holds it, or it has not come yet.")
     context = KeyContext(row.tenant_id, row.call_id)
@@ -128,9 +129,4 @@ async def _number(state: AccessState, row: Any, entry_id: UUID) -> str | None:
     numbers: dict[str, str | None] = json.loads(
         decrypt(derive(dek, Kind.EVENT, row.call_id), row.personal, binding)
     )
-    told = [numbers.get(name) for name in whose]
-    return normalised(told[0]) if told[0] else None
-
-
-def _among(number: str, wanted: Collection[str]) -> bool:
-    return any(hmac.compare_digest(number.encode(), one.encode()) for one in wanted)
+    return list(map(Number.of, customer_numbers(Direction(row.direction), numbers)))

@@ -7,10 +7,12 @@ held, live, or kept for a minimum time waits for as long as it must.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from otokura.access.errors import PossibleMatches
 from otokura.access.identity import repository as identity
 from otokura.access.identity.subject import Reader
 from otokura.access.lifecycle import customers, repository, requests
@@ -22,6 +24,7 @@ from otokura.access.lifecycle.views import (
     ErasureView,
     Preview,
     PreviewCall,
+    WhatMayBe,
 )
 from otokura.access.permission import entry, tenant_of
 from otokura.access.state import AccessState
@@ -31,11 +34,31 @@ from otokura.shared.events import ErasedKind
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish_audit
 
+_BUSY = "Calls of your company's customers are looked for already, as many times at once as may be: wait."
+_BUSY_SECONDS = 10
 
-async def select_calls(state: AccessState, selection: CallSelection, officer: Reader) -> customers.Found:
-    """The calls that a selection means.
+
+async def chosen_calls(state: AccessState, selection: CallSelection, officer: Reader) -> customers.Found:
+    """The calls that a selection means, with those that only may be meant if it says so.
 
     Raises:
+        PossibleMatches: there are some of those, and it says nothing of them.
+        Unprocessable, TooManyRequests, Unavailable: as `select_calls`.
+    """
+    found, customer = await select_calls(state, selection, officer), selection.customer
+    if customer is None or not found.possible:
+        return found
+    if customer.possible is None:
+        raise PossibleMatches(len(found.possible))
+    more = found.possible if customer.possible is WhatMayBe.INCLUDE else []
+    return replace(found, call_ids=[*found.call_ids, *more])
+
+
+async def select_calls(state: AccessState, selection: CallSelection, officer: Reader) -> customers.Found:
+    """The calls that a selection means, and those that it may mean.
+
+    Raises:
+        TooManyRequests: customers of the tenant are looked for as often at once as may be.
         Unprocessable: the tenant does not have a call that is named, or too many would have to be opened.
         Unavailable: the entry could not be written, or the key provider is away.
     """
@@ -45,7 +68,8 @@ async def select_calls(state: AccessState, selection: CallSelection, officer: Re
         looked = entry(
             Action.CUSTOMER_SEARCHED, officer, {"numbers": len(selection.customer.numbers), **window}
         )
-        return await customers.find(state, tenant_id, selection.customer, await state.audit.write(looked))
+        with state.findings.take(tenant_id, _BUSY, _BUSY_SECONDS):
+            return await customers.find(state, tenant_id, selection.customer, await state.audit.write(looked))
     wanted = list(dict.fromkeys(selection.call_ids or ()))
     async with state.database.session() as session:
         known = {row["call_id"] for row in await requests.known(session, tenant_id, wanted)}
@@ -61,21 +85,24 @@ async def preview(state: AccessState, selection: CallSelection, officer: Reader)
     """What an erasure would cover now, and what each call would wait for. The calls shown are an entry.
 
     Raises:
-        Unprocessable, Unavailable: as `select_calls`; or the entry could not be written.
+        Unprocessable, TooManyRequests, Unavailable: as `select_calls`; or the entry could not be written.
     """
     tenant_id, found = tenant_of(officer), await select_calls(state, selection, officer)
-    calls: list[PreviewCall] = []
+    calls, possible = list[PreviewCall](), list[PreviewCall]()
+    only_may_be = set(found.possible)
     async with state.database.session() as session:
         rules, now = await repository.rules(session, tenant_id), await identity.now(session)
-        for row in await requests.known(session, tenant_id, found.call_ids):
+        for row in await requests.known(session, tenant_id, [*found.call_ids, *found.possible]):
             standing = await repository.standing(session, tenant_id, row["call_id"])
             if standing is not None:
                 wait = wait_of(standing, rules, ErasedKind.CALL, now)
                 waits_for = wait.obstacle.value if wait else None
-                calls.append(PreviewCall.model_validate({**row, "waits_for": waits_for}))
-    shown = {"calls": [call.call_id for call in calls], "unreadable": len(found.unreadable)}
+                call = PreviewCall.model_validate({**row, "waits_for": waits_for})
+                (possible if call.call_id in only_may_be else calls).append(call)
+    told = {"possible": len(possible), "unreadable": len(found.unreadable)}
+    shown = {"calls": [call.call_id for call in (*calls, *possible)], **told}
     await state.audit.write(entry(Action.CALLS_SEARCHED, officer, shown))
-    return Preview(calls=calls, unreadable=len(found.unreadable))
+    return Preview(calls=calls, possible=possible, unreadable=len(found.unreadable))
 
 
 async def create(
@@ -111,6 +138,8 @@ async def create(
         "selected_by": erasure.selected_by,
         "calls": len(found.call_ids),
         "unreadable": len(found.unreadable),
+        "possible": len(found.possible),
+        "possible_were": body.customer.possible if body.customer and found.possible else None,
     }
     await publish_audit(session, entry(Action.ERASURE_REQUESTED, officer, detail))
     return (await views(session, [erasure]))[0]

@@ -21,7 +21,14 @@ from otokura.access.state import State
 from otokura.access.tenancy import service as tenancy
 from otokura.shared.address import ClientAddress
 from otokura.shared.authentication import Authenticated
-from otokura.shared.errors import Forbidden, NotFound, Unauthenticated, Unavailable, Unprocessable
+from otokura.shared.errors import (
+    Forbidden,
+    NotFound,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 from otokura.shared.problems import responses
 
 MOST_CALLS = 500
@@ -86,7 +93,8 @@ class ArchiveDelivery(Response):
 @router.post(
     "",
     response_class=Response,
-    responses=_DOC | responses(Unauthenticated, Forbidden, NotFound, Unprocessable, Unavailable),
+    responses=_DOC
+    | responses(Unauthenticated, Forbidden, NotFound, Unprocessable, TooManyRequests, Unavailable),
 )
 async def export_calls(
     body: ExportBody, state: State, officer: Exporter, token: Authenticated, place: ClientAddress
@@ -96,7 +104,7 @@ async def export_calls(
     Redacted for the sake of others, unless a policy of the tenant's own permits otherwise. Every call in it
     is a read, with its entries; the archive has one of its own, which the answer names.
     """
-    found = await erasures.select_calls(state, body, officer)
+    found = await erasures.chosen_calls(state, body, officer)
     if not 0 < len(found.call_ids) <= MOST_CALLS:
         raise Unprocessable(
             f"{len(found.call_ids)} calls are found, and an archive holds 1 to {MOST_CALLS} of them.",

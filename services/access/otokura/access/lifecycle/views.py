@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from otokura.access.identity.views import Body
+from otokura.access.numbers import Number
 from otokura.access.reads.views import View
 from otokura.shared.events import ErasedKind
 from otokura.shared.pagination import Cursor
@@ -19,6 +20,7 @@ Why = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 MOST_CALLS = 1000
 """That one request names."""
+_LEAST_DIGITS = 3
 
 
 class Ground(StrEnum):
@@ -81,13 +83,41 @@ class HoldList(BaseModel):
     items: list[HoldView]
 
 
+def _comparable(number: str) -> str:
+    compared = Number.of(number)
+    if compared.is_account or (compared.is_number and len(compared.folded.lstrip("+")) >= _LEAST_DIGITS):
+        return number
+    raise ValueError("say a telephone number, or the URI of a SIP account")
+
+
+class WhatMayBe(StrEnum):
+    """What becomes of calls that may be the customer's, when nobody can say."""
+
+    LEAVE = "leave"
+    INCLUDE = "include"
+
+
 class CustomerBody(Body):
     """A customer, by the numbers under which they called or were called."""
 
     numbers: Annotated[
-        list[Annotated[str, Field(min_length=3, max_length=64, pattern=r"^[0-9+()\-. ]+$")]],
-        Field(min_length=1, max_length=8, description="As the phone system wrote them; spaces are ignored."),
+        list[
+            Annotated[
+                str,
+                Field(min_length=3, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$"),
+                AfterValidator(_comparable),
+            ]
+        ],
+        Field(
+            min_length=1,
+            max_length=8,
+            description="However they are written: `03-1234-5678`, `+81312345678`, `tel:`, `sip:`.",
+        ),
     ]
+    possible: Annotated[
+        WhatMayBe | None,
+        Field(description="What becomes of calls that may be the customer's; if there are any, say."),
+    ] = None
     since: Annotated[AwareDatetime | None, Field(description="Calls that began at or after.")] = None
     until: Annotated[AwareDatetime | None, Field(description="Calls that began before.")] = None
 
@@ -204,10 +234,12 @@ class PreviewCall(BaseModel):
 class Preview(BaseModel):
     """What an erasure would cover; nothing is asked of anybody.
 
-    `unreadable`: calls whose numbers could not be opened, so that nobody knows whose they are.
+    `possible`: calls with a number that may be the customer's, written so that nobody can say. `unreadable`:
+    calls whose numbers could not be opened, so that nobody knows whose they are.
     """
 
     calls: list[PreviewCall]
+    possible: list[PreviewCall]
     unreadable: int
 
 

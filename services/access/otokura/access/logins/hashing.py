@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from otokura.access.logins import passwords
-from otokura.shared.errors import TooManyRequests
+from otokura.access.places import Places
 
 AT_ONCE = 2
 """Each takes a core and 19 MiB."""
@@ -26,8 +25,7 @@ class Hashing:
 
     def __init__(self, at_once: int = AT_ONCE, from_one_network: int = FROM_ONE_NETWORK) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        self._most = from_one_network
-        self._waiting: Counter[str] = Counter()
+        self._waiting = Places(from_one_network)
 
     @asynccontextmanager
     async def queue(self, network: str) -> AsyncGenerator[None]:
@@ -36,18 +34,9 @@ class Hashing:
         Raises:
             TooManyRequests: the network has too many waiting.
         """
-        if self._waiting[network] >= self._most:
-            raise TooManyRequests(
-                "Too many people log in from your network at this moment; try again shortly.",
-                headers={"Retry-After": "1"},
-            )
-        self._waiting[network] += 1
-        try:
+        detail = "Too many people log in from your network at this moment; try again shortly."
+        with self._waiting.take(network, detail, 1):
             yield
-        finally:
-            self._waiting[network] -= 1
-            if not self._waiting[network]:
-                del self._waiting[network]
 
     async def hashed(self, password: str) -> str:
         """The PHC string of a password."""

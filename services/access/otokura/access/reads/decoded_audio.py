@@ -6,10 +6,9 @@ padding can hold a rest of it, and any range can be given exactly without the by
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +19,7 @@ from otokura.access.reads.gate import OpenedRead
 from otokura.access.reads.stored import Present
 from otokura.access.reads.views import View
 from otokura.access.reads.wave_file import MEDIA_TYPE, WaveFile
-from otokura.access.state import AccessState
-from otokura.shared.errors import IntegrityError, RangeNotSatisfiable, Unavailable, UnsupportedMedia
+from otokura.shared.errors import IntegrityError, RangeNotSatisfiable, UnsupportedMedia
 from otokura.shared.manifest import Manifest
 from otokura.shared.media.decoder import decode
 from otokura.shared.media.flac_tail import tail
@@ -30,8 +28,6 @@ from otokura.shared.sealed_objects import open_recording
 
 _FORM = "stretch-1"
 """Another one whenever the same stretch gives other bytes: a range must not go on with them."""
-_LONGEST_WAIT_SECONDS = 10.0
-"""For another reader's decoder to be free."""
 _MS_PER_SECOND = 1000
 
 Change = Callable[[int, bytes], bytes]
@@ -89,15 +85,15 @@ class DecodedAudio:
         Raises:
             Undecodable: the recording cannot be decoded any more.
             IntegrityError: the key or the recording is not what was stored.
-            Unavailable: the store is away, or all decoders are taken.
+            Unavailable: the store is away, or all decoders are taken, or all that one reader may have.
         """
-        chunks = watched(opened, self._chunks(opened.state, dek, span, change))
+        chunks = watched(opened, self._chunks(opened, dek, span, change))
         if span.length <= AT_ONCE_BYTES:
             return once(b"".join([chunk async for chunk in chunks]))
         return after(await anext(chunks), chunks)
 
     async def _chunks(
-        self, state: AccessState, dek: bytes, span: ByteRange, change: Change
+        self, opened: OpenedRead, dek: bytes, span: ByteRange, change: Change
     ) -> AsyncGenerator[bytes]:
         """The bytes of a span; empty chunks while what lies before it is decoded."""
         file = self.file
@@ -109,7 +105,7 @@ class DecodedAudio:
         # From here on bytes of the recording's samples, of which the file's are a part.
         before = self.stretch.first * frame - len(header)
         start, stop = before + max(len(header), span.start), before + span.stop
-        async with aclosing(_samples(state, self.manifest, dek, start // frame)) as blocks:
+        async with aclosing(_samples(opened, self.manifest, dek, start // frame)) as blocks:
             async for number, pcm in blocks:
                 at = number * frame
                 if at + len(pcm) <= start:
@@ -175,17 +171,18 @@ def tag_of(*made_of: str) -> str:
 
 
 async def _samples(
-    state: AccessState, manifest: Manifest, dek: bytes, first: int
+    opened: OpenedRead, manifest: Manifest, dek: bytes, first: int
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """The recording as blocks of PCM with the number of their first sample, from `first` or before it on.
 
     Only what ingest encoded itself is entered in the middle: frames of other codecs need those before them,
     and a table that somebody else wrote may lie about what stands where.
     """
+    state, reader = opened.state, opened.permit.reader.facts
     recording = Present(open_recording(state.store, manifest, dek, state.headers))
     source, start = await tail(recording, first) if manifest.origin == "live" else (recording, 0)
     shape, at = (manifest.sample_rate, len(manifest.channels)), start
-    async with _decoder_of(state), aclosing(decode(source)) as decoded:
+    async with state.decoding.one(reader.id), aclosing(decode(source)) as decoded:
         try:
             async for pcm in decoded:
                 at = start + pcm.start + pcm.samples
@@ -196,24 +193,3 @@ async def _samples(
             raise Undecodable(f"The recording cannot be decoded as it was when it came: {error}") from error
     if at != manifest.samples:
         raise IntegrityError("The recording is shorter than its manifest says.")
-
-
-@asynccontextmanager
-async def _decoder_of(state: AccessState) -> AsyncGenerator[None]:
-    """One of the decoders that may run at once.
-
-    Raises:
-        Unavailable: all of them are taken.
-    """
-    try:
-        async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-            await state.decoding.acquire()
-    except TimeoutError:
-        raise Unavailable(
-            "As many redacted recordings as this service decodes at once are being heard: try again soon.",
-            headers={"Retry-After": "10"},
-        ) from None
-    try:
-        yield
-    finally:
-        state.decoding.release()

@@ -11,7 +11,14 @@ from otokura.access.search.views import SearchBody, SearchPage
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
 from otokura.shared.authentication import Authenticated
-from otokura.shared.errors import BadRequest, Forbidden, Unauthenticated, Unavailable, Unprocessable
+from otokura.shared.errors import (
+    BadRequest,
+    Forbidden,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 from otokura.shared.policy.facts import PolicyAction, TenantFacts
 from otokura.shared.policy.questions import Question
 from otokura.shared.problems import responses
@@ -19,7 +26,10 @@ from otokura.shared.problems import responses
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
 
-@router.post("", responses=responses(BadRequest, Unauthenticated, Forbidden, Unprocessable, Unavailable))
+@router.post(
+    "",
+    responses=responses(BadRequest, Unauthenticated, Forbidden, Unprocessable, TooManyRequests, Unavailable),
+)
 async def search_text(
     body: SearchBody, state: State, token: Authenticated, place: ClientAddress, response: Response
 ) -> SearchPage:
@@ -29,7 +39,9 @@ async def search_text(
     nor counted. The entry that names the calls shown is written before they are.
     """
     asked = await _admitted(body, state, token, place)
-    page = await search(asked)
+    detail = "You search as often at once as one reader may: wait for an answer."
+    with state.searches.take(asked.reader.facts.id, detail, 1):
+        page = await search(asked)
     response.headers["Otokura-Entry-Id"] = str(asked.entry_id)
     response.headers["Cache-Control"] = "private, no-store"
     return page

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from otokura.access.numbers import customer_numbers, folded_number
 from otokura.access.search.hashes import Domain, IndexKey
-from otokura.access.search.numbers import folded_number
 from otokura.access.search.text import fold, pieces
 from otokura.shared.cipher import decrypt
 from otokura.shared.events import Direction
@@ -135,6 +135,4 @@ def _customers_of(row: Mapping[str, Any], dek: bytes) -> list[str]:
     call_id: UUID = row["call_id"]
     binding = associated_data(row["tenant_id"], call_id, Kind.EVENT)
     numbers: dict[str, str | None] = json.loads(decrypt(derive(dek, Kind.EVENT, call_id), personal, binding))
-    sides = {Direction.INBOUND: ("caller",), Direction.OUTBOUND: ("callee",)}
-    names = sides.get(Direction(row["direction"]), ("caller", "callee"))
-    return [number for name in names if (number := numbers.get(name))]
+    return customer_numbers(Direction(row["direction"]), numbers)

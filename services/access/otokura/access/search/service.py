@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from otokura.access.identity.subject import Reader
+from otokura.access.numbers import folded_number
 from otokura.access.permission import tenant_of
 from otokura.access.reads.repository import Scope, scope_of
 from otokura.access.reads.service import Decide, has_broken_glass
 from otokura.access.reads.views import View
 from otokura.access.search.entries import Properties
-from otokura.access.search.numbers import folded_number
 from otokura.access.search.text import fold, pieces
 from otokura.access.search.views import SearchBody
 from otokura.shared.errors import Unprocessable
