@@ -6,12 +6,12 @@ from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.subject import Reader
 from otokura.access.identity.tokens import principal_of
 from otokura.access.permission import entry, identify
+from otokura.access.policy.decided import decide
 from otokura.access.policy.denial import denied
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.audit_entries import Action
 from otokura.shared.policy.facts import PolicyAction, TenantFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -26,7 +26,7 @@ async def person(state: AccessState, record: PrincipalRecord, place: ResolvedAdd
 
 
 async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -> Reader:
-    """Whom a token will be given to, if they may log in from there.
+    """Whom a token will be given to, if they may log in from there; entries of that tell the decision.
 
     Raises:
         Forbidden: they may not; it is written down.
@@ -36,15 +36,11 @@ async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -
     reader = await identify(state, token, place)
     if reader.facts.tenant_id is None:
         raise TypeError("an operator has no login")
-    resource, asked = TenantFacts(reader.facts.tenant_id), reader.circumstances()
-    decision = state.policies.decide(reader.facts, PolicyAction.LOG_IN, resource, asked)
-    if decision.allowed:
-        return reader
-    denial = denied(decision.policies)
-    detail = {
-        "why": list(denial.why),
-        "question": Question.of(reader.facts, PolicyAction.LOG_IN, resource, asked).described(),
-        "policy_version": state.policies.version,
-    }
-    await state.audit.write(entry(Action.LOGIN_REFUSED, reader, detail))
+    resource, action = TenantFacts(reader.facts.tenant_id), PolicyAction.LOG_IN
+    decided = decide(state.policies, reader.facts, action, resource, reader.circumstances())
+    if decided.allowed:
+        return reader.by(decided)
+    denial = denied(decided.policies)
+    refused = entry(Action.LOGIN_REFUSED, reader.by(decided), {"why": list(denial.why)})
+    await state.audit.write(refused)
     raise denial.error
