@@ -13,6 +13,7 @@ from access_calls import Call
 from access_grants import ask_for_grant, ask_to_break, read, set_settings, until, why
 from access_service import ELSEWHERE, Access, Person, Tenant, once
 from otokura.shared.ids import uuid7
+from search_requests import at, found, indexed, look, page, said
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUIET = ["otokura.hours", "otokura.new-place"]
@@ -129,6 +130,36 @@ def test_so_many_different_calls_pause_the_reader_until_an_administrator_looks(
     for call in calls[1:]:
         read(access, lead, call)
     assert until(lambda: paused(access, tenant)) == [str(lead.id)], "it is counted anew, and holds anew"
+
+
+@pytest.mark.guarantee("R30")
+def test_what_searches_show_counts_as_read(access: Access, tenant: Tenant, lead: Person) -> None:
+    """A phrase that stands in every call, page by page: nothing is opened, and its sentences are read."""
+    rules(
+        access,
+        tenant,
+        rule("breadth", at_least=4, minutes=60, pause=True),
+        rule("volume", at_least=5, minutes=60),
+    )
+    calls = [said(tenant, "解約したい", **at(minute)) for minute in range(4)]
+    indexed(access, *calls)
+    assert found(access, lead.token, "別の言葉") == []
+    with access.client(lead.token) as client:
+        assert len(client.get("/v1/calls").json()["items"]) == 4
+    first = page(access, lead.token, "解約", limit=3)
+    assert listenings(access, lead, 3) == 3, "neither the list nor the search that found nothing counts"
+    assert signals(access, tenant) == []
+    shown = page(access, lead.token, "解約", limit=3, cursor=first["next_cursor"])
+    assert len(shown["items"]) == 1
+    [signal] = until(lambda: signals(access, tenant))
+    assert (signal["rule"], signal["reader_id"], signal["paused"]) == ("breadth", str(lead.id), True)
+    assert why(look(access, lead.token, "解約")) == (403, ["reader-paused"])
+    assert read(access, tenant.person("supervisor"), calls[0]).status_code == 200
+    other = tenant.person("supervisor")
+    for _ in range(2):
+        page(access, other.token, "解約", limit=3)
+    raised = until(lambda: [one for one in signals(access, tenant) if one["reader_id"] == str(other.id)])
+    assert [one["rule"] for one in raised] == ["volume"], "the same three calls, six times"
 
 
 @pytest.mark.guarantee("R30")

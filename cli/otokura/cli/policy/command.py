@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from otokura.cli.api.asking import AccessUrl, AuditUrl, ClientSecret, asked, audit_as_auditor, moment
 from otokura.cli.api.http import Api
 from otokura.cli.policy import cases
-from otokura.cli.policy.replay import DECIDED, Change, grouped, replay
+from otokura.cli.policy.replay import DECIDED, Change, Kind, grouped, replay
 from otokura.cli.target import DEFAULT_FOLDER, DataFolder
 from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine, PolicyInvalid
 
@@ -90,6 +90,7 @@ def replay_entries(  # noqa: PLR0913 - one argument for each option
         return
     _show("Would have been refused", found.refused)
     _show("Would have been let in", found.let_in)
+    _show_kinds(found.kinds)
     typer.echo(f"{found.same} would be decided as they were; {found.unjudged} cannot be judged again.")
 
 
@@ -125,4 +126,12 @@ def _show(title: str, changes: Sequence[Change]) -> None:
     table = Table("reader", "action", "by", "times", title=f"{title}: {len(changes)}", box=None)
     for reader, action, policies, count in grouped(changes):
         table.add_row(reader, action, ", ".join(policies) or "no policy", str(count))
+    Console().print(table)
+
+
+def _show_kinds(kinds: Mapping[str, Kind]) -> None:
+    """How many of each kind there were: what is not here was not judged."""
+    table = Table("entries", "as they were", "refused", "let in", "cannot be judged", box=None)
+    for name, kind in kinds.items():
+        table.add_row(name, *map(str, (kind.same, kind.refused, kind.let_in, kind.unjudged)))
     Console().print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,13 +12,23 @@ from pydantic import ValidationError
 from otokura.shared.policy.engine import Decision, PolicyEngine
 from otokura.shared.policy.questions import Question
 
-DECIDED = {
-    "read.opened": True,
-    "read.denied": False,
-    "disclosure.opened": True,
-    "disclosure.denied": False,
-}
-"""Entries that hold a decision, and whether it was to allow."""
+_ALLOWED = """
+    read.opened calls.searched transcripts.searched disclosure.opened
+    grant.made grant.revoked break-glass.asked break-glass.approved break-glass.ended pause.lifted
+    hold.set hold.lifted customer.searched erasure.requested erasure.withdrawn retention.changed
+    login.succeeded token.issued session.ended tokens.revoked
+    invitation.made invitation.accepted second-factor.reset secret.changed limits.changed
+    principal.created principal.changed principal.disabled key.created key.withdrawn
+    issuer.configured issuer.changed issuer.removed subject.bound subject.unbound
+    tenant.created settings.changed zone.created zone.changed zone.deleted
+    feed.created feed.changed feed.deleted transcription.requested
+"""
+_REFUSED = ("read.denied", "disclosure.denied", "login.refused")
+DECIDED = dict.fromkeys(_ALLOWED.split(), True) | dict.fromkeys(_REFUSED, False)
+"""Kinds of entries that hold a decision of the policies, and whether it was to allow.
+
+Not each entry of a kind does: a token is also issued for a client secret, and no policy is asked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +53,39 @@ class Change:
 
 
 @dataclass(slots=True)
-class Replay:
-    """What became of the entries.
+class Kind:
+    """What became of the entries of one kind.
 
     Attributes:
-        changes: in the order of the entries.
         same: how many would be decided as they were.
-        unjudged: how many cannot be judged: their detail was deleted, holds no question (as when there was
-            no such call), or one that this version does not know.
+        refused: how many were let in, and would not be.
+        let_in: how many were refused, and would not be.
+        unjudged: how many cannot be judged: their detail was deleted, holds no question (there was no such
+            call, or it was not the policies that decided), or one that this version does not know.
     """
 
-    changes: list[Change] = field(default_factory=list[Change])
     same: int = 0
+    refused: int = 0
+    let_in: int = 0
     unjudged: int = 0
+
+
+@dataclass(slots=True)
+class Replay:
+    """What became of the entries: the changes in their order, and how many there were of each kind."""
+
+    changes: list[Change] = field(default_factory=list[Change])
+    kinds: dict[str, Kind] = field(default_factory=dict[str, Kind])
+
+    @property
+    def same(self) -> int:
+        """How many would be decided as they were."""
+        return sum(kind.same for kind in self.kinds.values())
+
+    @property
+    def unjudged(self) -> int:
+        """How many cannot be judged."""
+        return sum(kind.unjudged for kind in self.kinds.values())
 
     @property
     def refused(self) -> list[Change]:
@@ -74,6 +104,7 @@ class Replay:
             "let_in": [change.described() for change in self.let_in],
             "same": self.same,
             "unjudged": self.unjudged,
+            "kinds": {name: asdict(kind) for name, kind in self.kinds.items()},
         }
 
 
@@ -86,15 +117,18 @@ def replay(engine: PolicyEngine, entries: Iterable[Mapping[str, Any]]) -> Replay
     """
     found = Replay()
     for entry in entries:
+        kind = found.kinds.setdefault(entry["action"], Kind())
         question = _question(entry)
         if question is None:
-            found.unjudged += 1
+            kind.unjudged += 1
             continue
         now = engine.judge(question)
         if now.allowed is DECIDED[entry["action"]]:
-            found.same += 1
-        else:
-            found.changes.append(Change(entry, question, now))
+            kind.same += 1
+            continue
+        kind.refused += not now.allowed
+        kind.let_in += now.allowed
+        found.changes.append(Change(entry, question, now))
     return found
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends
 
 from otokura.access.identity import repository
 from otokura.access.identity.subject import Reader, reader_from
+from otokura.access.policy.decided import Decided, decide
 from otokura.access.policy.denial import Denial, denied, paused
 from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState, State
@@ -17,7 +18,6 @@ from otokura.shared.address import ClientAddress, ResolvedAddress
 from otokura.shared.audit import Action, AuditDraft
 from otokura.shared.authentication import Authenticated
 from otokura.shared.policy.facts import PolicyAction, Resource, SystemFacts, TenantFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -32,7 +32,7 @@ async def identify(state: AccessState, token: Principal, place: ResolvedAddress)
     return reader_from(row, token, place)
 
 
-async def let_in(state: AccessState, reader: Reader) -> None:
+async def let_in(state: AccessState, reader: Reader) -> Reader:
     """Asks the policies whether somebody of a company may log in from where they are.
 
     Raises:
@@ -42,27 +42,27 @@ async def let_in(state: AccessState, reader: Reader) -> None:
     if reader.facts.tenant_id is None:
         raise TypeError("an operator has no login")
     resource, asked = TenantFacts(reader.facts.tenant_id), reader.circumstances()
-    decision = state.policies.decide(reader.facts, PolicyAction.LOG_IN, resource, asked)
-    if decision.allowed:
-        return
-    denial = denied(decision.policies)
-    detail = {
-        "why": list(denial.why),
-        "question": Question.of(reader.facts, PolicyAction.LOG_IN, resource, asked).described(),
-        "policy_version": state.policies.version,
-    }
-    await state.audit.write(entry(Action.LOGIN_REFUSED, reader, detail))
+    decided = decide(state.policies, reader.facts, PolicyAction.LOG_IN, resource, asked)
+    if decided.allowed:
+        return reader.by(decided)
+    denial = denied(decided.policies)
+    await state.audit.write(entry(Action.LOGIN_REFUSED, reader.by(decided), {"why": list(denial.why)}))
     raise denial.error
 
 
+_DECIDED_BEFORE = {Action.READ_CLOSED, Action.DISCLOSURE_CLOSED, Action.GRANT_USED}
+"""Beside each of them stands the entry that tells the decision."""
+
+
 def entry(action: Action, reader: Reader, detail: dict[str, Any], call_id: UUID | None = None) -> AuditDraft:
-    """What a reader did, with who and where they were."""
+    """What a reader did, with who and where they were, and the decision that permitted it."""
+    decided = {} if reader.decided is None or action in _DECIDED_BEFORE else reader.decided.told()
     return AuditDraft(
         action=action,
         tenant_id=reader.facts.tenant_id,
         reader=str(reader.facts.id),
         call_id=call_id,
-        detail=reader.describe() | detail,
+        detail=reader.describe() | decided | detail,
     )
 
 
@@ -71,7 +71,7 @@ async def record_denial(
     reader: Reader,
     denial: Denial,
     action: PolicyAction,
-    question: Question | None = None,
+    decided: Decided | None = None,
     call_id: UUID | None = None,
 ) -> None:
     """Writes a denial down.
@@ -81,16 +81,15 @@ async def record_denial(
         reader: who was denied.
         denial: what they are told.
         action: what they asked for.
-        question: what the policies were asked; none when there was nothing to ask about.
+        decided: what the policies were asked and said; none when it was not they that refused.
         call_id: the call that they named.
 
     Raises:
         Unavailable: it could not be written.
     """
     detail: dict[str, Any] = {"action": action.value, "why": list(denial.why)}
-    if question is not None:
-        detail |= {"question": question.described(), "policy_version": state.policies.version}
-    await state.audit.write(entry(Action.READ_DENIED, reader, detail, call_id))
+    # What permitted the reader something before did not refuse them this.
+    await state.audit.write(entry(Action.READ_DENIED, reader.by(decided), detail, call_id))
     if not reader.paused:
         state.watch.add(Observation.of(reader, denied=True))
 
@@ -109,24 +108,22 @@ out by it. What is asked of one call, or of the text of many, is refused where t
 def permitted(action: PolicyAction) -> Callable[..., Awaitable[Reader]]:
     """A dependency: a reader whom the policies permit this, on their own tenant or on the system.
 
-    A denial is written to the audit log before it is told.
+    Entries of what they do tell the decision. A denial is written to the audit log before it is told.
     """
 
     async def check(state: State, token: Authenticated, place: ClientAddress) -> Reader:
         reader = await identify(state, token, place)
         resource = _resource(action, reader)
         if resource is None:
-            denial, question = denied(("no-tenant",)), None
+            denial, decided = denied(("no-tenant",)), None
         elif reader.paused and action in _NOT_WHILE_PAUSED:
-            denial, question = paused(), None
+            denial, decided = paused(), None
         else:
-            asked = reader.circumstances()
-            decision = state.policies.decide(reader.facts, action, resource, asked)
-            if decision.allowed:
-                return reader
-            denial = denied(decision.policies)
-            question = Question.of(reader.facts, action, resource, asked)
-        await record_denial(state, reader, denial, action, question)
+            decided = decide(state.policies, reader.facts, action, resource, reader.circumstances())
+            if decided.allowed:
+                return reader.by(decided)
+            denial = denied(decided.policies)
+        await record_denial(state, reader, denial, action, decided)
         raise denial.error
 
     return check
@@ -161,11 +158,11 @@ async def concerned(state: State, token: Authenticated, place: ClientAddress) ->
     return reader
 
 
-def manages_grants(state: AccessState, reader: Reader) -> bool:
-    """Whether they see and take back what others of their tenant were given, too."""
-    tenant = TenantFacts(tenant_of(reader))
-    asked = reader.circumstances()
-    return state.policies.decide(reader.facts, PolicyAction.MANAGE_GRANTS, tenant, asked).allowed
+def manages_grants(state: AccessState, reader: Reader) -> Decided | None:
+    """What permits them to see and take back what others of their tenant were given, too."""
+    tenant, action = TenantFacts(tenant_of(reader)), PolicyAction.MANAGE_GRANTS
+    decided = decide(state.policies, reader.facts, action, tenant, reader.circumstances())
+    return decided if decided.allowed else None
 
 
 async def looking(state: State, token: Authenticated, place: ClientAddress) -> Reader:
@@ -179,15 +176,17 @@ async def looking(state: State, token: Authenticated, place: ClientAddress) -> R
         Unavailable: the denial could not be written.
     """
     reader = await concerned(state, token, place)
-    tenant, asked = TenantFacts(tenant_of(reader)), reader.circumstances()
     if manages_grants(state, reader):
         return reader
-    decision = state.policies.decide(reader.facts, PolicyAction.SEARCH, tenant, asked)
-    if decision.allowed and not reader.paused:
-        return reader
-    denial = paused() if reader.paused else denied(decision.policies)
-    question = None if reader.paused else Question.of(reader.facts, PolicyAction.SEARCH, tenant, asked)
-    await record_denial(state, reader, denial, PolicyAction.SEARCH, question)
+    if reader.paused:
+        denial, decided = paused(), None
+    else:
+        tenant, asked = TenantFacts(tenant_of(reader)), reader.circumstances()
+        decided = decide(state.policies, reader.facts, PolicyAction.SEARCH, tenant, asked)
+        if decided.allowed:
+            return reader
+        denial = denied(decided.policies)
+    await record_denial(state, reader, denial, PolicyAction.SEARCH, decided)
     raise denial.error
 
 

@@ -14,9 +14,21 @@ from typer.testing import CliRunner
 from otokura.cli.__main__ import app
 from otokura.cli.api.http import Api
 from otokura.cli.policy import command
+from otokura.cli.policy.replay import DECIDED
+from otokura.shared.audit_entries import Action
 from otokura.shared.policy.engine import POLICY_DIR
 
 RUN = CliRunner()
+UNDECIDED = """
+    source.opened source.closed entries.listed signal.raised bootstrap.completed
+    read.closed disclosure.closed grant.used token.accepted token.denied password.changed
+    call.settled recording.sealed recording.transcribed key.handed-over keys.rotated keys.destroyed
+    connection.registered connection.removed webhook.registered webhook.changed webhook.removed
+    webhook.enabled webhook.secret-changed
+    erasure.announced erasure.begun erasure.applied erasure.final
+"""
+"""Kinds of entries of which none holds a decision that an auditor sees: nobody asked the policies, or what
+they said stands in another entry, or it is the installation's."""
 CALL, TENANT, READER = (str(UUID(int=number)) for number in (3, 1, 2))
 
 
@@ -63,6 +75,15 @@ def entry(action: str, asked: str, zones: list[str], **detail: Any) -> dict[str,
     return {**about, "action": action, "detail": {"question": question} | detail}
 
 
+def searched(action: str, asked: str, **circumstances: Any) -> dict[str, Any]:
+    """An entry of a decision about the tenant."""
+    made = entry(action, asked, ["office"])
+    question = made["detail"]["question"]
+    del question["call"], question["purpose"]
+    question |= {"tenant": TENANT, **circumstances}
+    return {**made, "call_id": None}
+
+
 LOG = [
     entry("read.opened", "listen", ["office"]),
     entry("read.opened", "listen", ["office"]),
@@ -71,6 +92,9 @@ LOG = [
     entry("read.denied", "listen", ["office"]),
     {**entry("read.denied", "listen", []), "detail": None},
     {**entry("read.denied", "listen", []), "detail": {"why": ["absent"]}},
+    searched("calls.searched", "search"),
+    searched("calls.searched", "search"),
+    searched("transcripts.searched", "search-text", purpose="quality"),
 ]
 
 
@@ -104,12 +128,12 @@ def test_a_replay_says_whom_other_policies_would_have_refused_and_let_in(
     result = RUN.invoke(app, [*again, "--policies", str(stricter)])
     found = json.loads(result.stdout)
     assert [change["policies"] for change in found["refused"]] == [["nobody-listens"]] * 2
-    assert (found["let_in"], found["same"], found["unjudged"]) == ([], 3, 2)
+    assert (found["let_in"], found["same"], found["unjudged"]) == ([], 6, 2)
     assert {url.params["from"] for url in log} == {"2026-04-01T00:00:00+00:00"}
     # By the policies of today the denial in the zone would not have been one.
     found = json.loads(RUN.invoke(app, again).stdout)
     assert [change["question"]["zones"] for change in found["let_in"]] == [["office"]]
-    assert (found["refused"], found["same"], found["unjudged"]) == ([], 4, 2)
+    assert (found["refused"], found["same"], found["unjudged"]) == ([], 7, 2)
 
 
 def test_a_replay_is_told_in_a_table(stricter: Path, log: list[httpx.URL]) -> None:
@@ -118,4 +142,32 @@ def test_a_replay_is_told_in_a_table(stricter: Path, log: list[httpx.URL]) -> No
     assert "Would have been refused: 2" in result.stdout
     assert "nobody-listens" in result.stdout
     assert "Would have been let in: nobody." in result.stdout
-    assert "3 would be decided as they were; 2 cannot be judged again." in result.stdout
+    assert "6 would be decided as they were; 2 cannot be judged again." in result.stdout
+    rows = {cells[0]: cells[1:] for cells in map(str.split, result.stdout.splitlines()) if len(cells) == 5}
+    assert rows["read.opened"] == ["1", "2", "0", "0"]
+    assert rows["read.denied"] == ["2", "0", "0", "2"]
+    assert rows["calls.searched"] == ["2", "0", "0", "0"]
+    assert rows["transcripts.searched"] == ["1", "0", "0", "0"]
+
+
+@pytest.mark.guarantee("R13")
+def test_searches_are_judged_again_as_reads_are(stricter: Path, log: list[httpx.URL]) -> None:
+    del log
+    (stricter / "own.cedar").write_text(
+        '@id("nobody-searches") forbid (principal, action == Otokura::Action::"search-text", resource);'
+    )
+    again = ["policy", "replay", "--since", "2026-04-01", "--json", "--policies", str(stricter)]
+    found = json.loads(RUN.invoke(app, again).stdout)
+    assert [change["policies"] for change in found["refused"]] == [["nobody-searches"]]
+    assert found["kinds"] == {
+        "read.opened": {"same": 3, "refused": 0, "let_in": 0, "unjudged": 0},
+        "read.denied": {"same": 1, "refused": 0, "let_in": 1, "unjudged": 2},
+        "calls.searched": {"same": 2, "refused": 0, "let_in": 0, "unjudged": 0},
+        "transcripts.searched": {"same": 0, "refused": 1, "let_in": 0, "unjudged": 0},
+    }
+
+
+@pytest.mark.guarantee("R13")
+def test_no_kind_of_entry_is_left_out_of_a_replay_unseen() -> None:
+    """A new kind must say which it is."""
+    assert sorted([*DECIDED, *UNDECIDED.split()]) == sorted(Action)

@@ -24,6 +24,7 @@ from otokura.access.break_glass.views import GlassBody, GlassView
 from otokura.access.identity import repository as identity
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import entry, tenant_of
+from otokura.access.policy.decided import Decided
 from otokura.access.tenancy import service as tenancy
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import Conflict, NotFound, Unprocessable
@@ -86,21 +87,24 @@ async def approve(session: AsyncSession, glass_id: UUID, approver: Reader) -> Gl
     return GlassView.of(glass, at)
 
 
-async def end(session: AsyncSession, glass_id: UUID, reader: Reader, *, manages: bool) -> None:
+async def end(session: AsyncSession, glass_id: UUID, reader: Reader, *, manages: Decided | None) -> None:
     """Ends it, also for readings under way; what nobody approved yet is taken back. Again is no error.
 
     Raises:
         NotFound: there is nothing of the kind that the reader asked for or may end.
     """
     glass = await _glass(session, glass_id, reader)
-    if not manages and reader.facts.id not in {glass.asked_by, glass.approved_by}:
+    own = reader.facts.id in {glass.asked_by, glass.approved_by}
+    if manages is None and not own:
         raise _absent()
     at = await repository.clock(session)
     if state_of(glass, at) not in {GlassState.ASKED, GlassState.BROKEN}:
         return
     glass.ended_by, glass.ended_at = reader.facts.id, at
     session.add(glass)
-    await _entry(session, Action.BREAK_GLASS_ENDED, reader, glass, {"was_approved": glass.until is not None})
+    # Who asked or approved ends it whatever the policies say.
+    by = reader if own else reader.by(manages)
+    await _entry(session, Action.BREAK_GLASS_ENDED, by, glass, {"was_approved": glass.until is not None})
 
 
 async def _glass(session: AsyncSession, glass_id: UUID, reader: Reader) -> BreakGlass:

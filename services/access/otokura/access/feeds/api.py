@@ -14,6 +14,7 @@ from otokura.access.feeds.provisioning import check_guarded
 from otokura.access.feeds.views import FeedBody, FeedChange, FeedList, FeedView, Redaction
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import FeedManager, record_denial, tenant_of
+from otokura.access.policy.decided import decide
 from otokura.access.policy.denial import denied
 from otokura.access.state import AccessState, State
 from otokura.shared.errors import (
@@ -27,7 +28,6 @@ from otokura.shared.errors import (
 )
 from otokura.shared.idempotency import Created, Idempotency
 from otokura.shared.policy.facts import PolicyAction, TenantFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
 )
 async def create_feed(body: FeedBody, state: State, admin: FeedManager, idempotency: Idempotency) -> Response:
     """A new feed; it is ready as soon as the broker has its topic and its lists."""
-    await _check_raw(state, admin, body.redaction)
+    admin = await _check_raw(state, admin, body.redaction)
     await check_guarded(state.settings)
 
     async def create() -> Created:
@@ -98,7 +98,7 @@ async def change_feed(
     async with state.database.session() as session:
         now = await repository.feed(session, tenant_of(admin), feed_id)
     # What is raw stays guarded when something else of it changes; If-Match holds what was looked at here.
-    await _check_raw(state, admin, body.redaction or (Redaction(now.redaction) if now else None))
+    admin = await _check_raw(state, admin, body.redaction or (Redaction(now.redaction) if now else None))
     async with state.database.session() as session:
         record = await service.change(session, feed_id, body, version_of(if_match), admin)
     response.headers["ETag"] = etag_of(record.version)
@@ -112,14 +112,14 @@ async def delete_feed(feed_id: UUID, state: State, admin: FeedManager) -> None:
         await service.delete(session, feed_id, admin)
 
 
-async def _check_raw(state: AccessState, admin: Reader, redaction: Redaction | None) -> None:
-    """A feed that gets text as it was said needs a permission of its own."""
+async def _check_raw(state: AccessState, admin: Reader, redaction: Redaction | None) -> Reader:
+    """A feed that gets text as it was said needs a permission of its own; whom that permits it."""
     if redaction is not Redaction.RAW:
-        return
+        return admin
     action, resource = PolicyAction.MANAGE_RAW_FEEDS, TenantFacts(tenant_of(admin))
-    asked = admin.circumstances()
-    decision = state.policies.decide(admin.facts, action, resource, asked)
-    if not decision.allowed:
-        denial = denied(decision.policies)
-        await record_denial(state, admin, denial, action, Question.of(admin.facts, action, resource, asked))
+    decided = decide(state.policies, admin.facts, action, resource, admin.circumstances())
+    if not decided.allowed:
+        denial = denied(decided.policies)
+        await record_denial(state, admin, denial, action, decided)
         raise denial.error
+    return admin.by(decided)

@@ -22,6 +22,7 @@ from otokura.access.feeds.models import JobKind, JobState
 from otokura.access.feeds.opening import Opened, draft, open_disclosure
 from otokura.access.feeds.partials import partial_of
 from otokura.access.feeds.queue import Job
+from otokura.access.policy.decided import Decided, decide
 from otokura.access.policy.denial import NO_POLICY
 from otokura.access.reads.stored import stored_transcript
 from otokura.access.state import AccessState
@@ -30,7 +31,6 @@ from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.events import CallErased, TranscriptCompleted, TranscriptPartial
 from otokura.shared.feeds import FeedTranscriptCompleted, FeedTranscriptPartial
 from otokura.shared.policy.facts import Circumstances, PolicyAction
-from otokura.shared.policy.questions import Question
 from otokura.shared.producer import Producer
 from otokura.shared.redacted import redacted
 
@@ -52,12 +52,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """That a feed may be given something of a call, and by which policies."""
+    """That a feed may be given something of a call, by this decision."""
 
     facts: Facts
     job: Job
-    question: Question
-    policies: tuple[str, ...]
+    decided: Decided
 
 
 class Disclosures:
@@ -103,12 +102,11 @@ class Disclosures:
         live = job.kind is JobKind.PARTIAL
         action = PolicyAction.DISCLOSE if facts.feed.redacted else PolicyAction.DISCLOSE_RAW
         asked = Circumstances(None, (), facts.feed.purpose, live=live)
-        decision = self._state.policies.decide(facts.feed, action, call, asked)
-        question = Question.of(facts.feed, action, call, asked)
-        if decision.allowed:
-            return Permitted(facts, job, question, decision.policies)
-        why = list(decision.policies) or [NO_POLICY]
-        detail = {"action": action.value, "why": why, "question": question.described()}
+        decided = decide(self._state.policies, facts.feed, action, call, asked)
+        if decided.allowed:
+            return Permitted(facts, job, decided)
+        why = list(decided.policies) or [NO_POLICY]
+        detail = {"action": action.value, "why": why, **decided.told()}
         entry = draft(Action.DISCLOSURE_DENIED, facts, job, detail)
         # Written down with the transcript, not again for each piece of live text before it.
         return Outcome(JobState.WITHHELD, job.version, ", ".join(why), None if live else entry)
@@ -168,7 +166,7 @@ class Disclosures:
         return Outcome(JobState.DONE, job.version, entry=entry)
 
     async def _open(self, may: Permitted, **about: int) -> Opened:
-        return await open_disclosure(self._state, may.facts, may.job, may.question, may.policies, **about)
+        return await open_disclosure(self._state, may.facts, may.job, may.decided, **about)
 
     async def _send(
         self, opened: Opened, records: Sequence[Record], live_entry_id: UUID | None = None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from otokura.access.feeds.facts import Facts
 from otokura.access.feeds.queue import Job
+from otokura.access.policy.decided import Decided
 from otokura.access.state import AccessState
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.feeds import Disclosed
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
-from otokura.shared.policy.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ async def open_disclosure(
     state: AccessState,
     facts: Facts,
     job: Job,
-    question: Question,
-    policies: Sequence[str],
+    decided: Decided,
     **about: Any,
 ) -> Opened:
     """Writes `disclosure.opened` and waits for its acknowledgement.
@@ -75,22 +73,19 @@ async def open_disclosure(
         state: the service's.
         facts: the feed and the call, as they were decided about.
         job: what is to be published.
-        question: what the policies permitted.
-        policies: which of them.
+        decided: what the policies permitted, and which of them.
         about: what exactly is disclosed.
 
     Raises:
         Unavailable: the entry was not acknowledged. Nothing is disclosed.
     """
     detail = {
-        "action": question.action.value,
-        "question": question.described(),
+        "action": decided.question.action.value,
         "kind": job.kind.value,
         "topic": facts.topic,
         "fields": sorted(facts.feed.fields),
         "manifest_sha256": facts.row["manifest_sha256"],
-        "policies": list(policies),
-        "policy_version": state.policies.version,
+        **decided.told(),
         **about,
     }
     entry_id = await state.audit.write(draft(Action.DISCLOSURE_OPENED, facts, job, detail), entry_id=uuid7())

@@ -18,6 +18,7 @@ from otokura.access.identity.service import PrincipalKind
 from otokura.access.identity.subject import Reader
 from otokura.access.permission import entry, record_denial, tenant_of
 from otokura.access.policy import repository as zones
+from otokura.access.policy.decided import Decided, decide
 from otokura.access.policy.denial import absent
 from otokura.access.reads.gate import Permit
 from otokura.access.reads.service import Decide, judge
@@ -29,7 +30,6 @@ from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish_audit
 from otokura.shared.policy.facts import GrantFacts, PolicyAction, ReaderFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.problems import told
 from otokura.shared.tombstones import is_erased
 
@@ -46,12 +46,12 @@ async def check_giver(state: AccessState, permit: Permit, body: GrantBody) -> No
     for form in body.what:
         denial = judge(state.policies.decide, giver, call, form.action, asked)
         if denial is not None:
-            question = Question.of(giver.facts, form.action, call, asked)
-            await record_denial(state, giver, denial, form.action, question, call.id)
+            decided = decide(state.policies, giver.facts, form.action, call, asked)
+            await record_denial(state, giver, denial, form.action, decided, call.id)
             raise denial.error
 
 
-async def make(session: AsyncSession, decide: Decide, permit: Permit, body: GrantBody) -> GrantRecord:
+async def make(session: AsyncSession, ask: Decide, permit: Permit, body: GrantBody) -> GrantRecord:
     """A new grant, with its audit entry.
 
     Raises:
@@ -76,7 +76,7 @@ async def make(session: AsyncSession, decide: Decide, permit: Permit, body: Gran
     record.expires_at = record.made_at + timedelta(minutes=body.minutes)
     known = [zone.name for zone in await zones.zones(session, tenant_id)]
     _check_zones(body, known)
-    await _check_reader(session, decide, permit, reader, record, known)
+    await _check_reader(session, ask, permit, reader, record, known)
     session.add(record)
     about = record.model_dump(
         mode="json", exclude={"tenant_id", "call_id", "used", "revoked_by", "revoked_at"}
@@ -107,7 +107,7 @@ def _check_zones(body: GrantBody, known: Collection[str]) -> None:
 
 async def _check_reader(
     session: AsyncSession,
-    decide: Decide,
+    ask: Decide,
     permit: Permit,
     reader: PrincipalRecord,
     record: GrantRecord,
@@ -130,7 +130,7 @@ async def _check_reader(
         break_glass=False,
     )
     for action in sorted(what):
-        decision = decide(facts, action, facts_of(permit.row), there)
+        decision = ask(facts, action, facts_of(permit.row), there)
         if not decision.allowed:
             raise Unprocessable(
                 "The reader could not use this grant: the policies would refuse them.",
@@ -139,18 +139,20 @@ async def _check_reader(
             )
 
 
-async def revoke(session: AsyncSession, grant_id: UUID, reader: Reader, *, manages: bool) -> None:
+async def revoke(session: AsyncSession, grant_id: UUID, reader: Reader, *, manages: Decided | None) -> None:
     """Ends a grant, also for readings under way. Again is no error.
 
     Raises:
         NotFound: there is no such grant that the reader gave or may take back.
     """
     record = await repository.grant(session, tenant_of(reader), grant_id, lock=True)
-    if record is None or not (manages or record.given_by == reader.facts.id):
+    if record is None or not (manages is not None or record.given_by == reader.facts.id):
         raise NotFound("There is no such grant that you could take back.")
     if record.revoked_at is not None:
         return
     record.revoked_at, record.revoked_by = await identity.now(session), reader.facts.id
     session.add(record)
     detail = {"grant": record.id, "reader_id": record.reader_id, "used": record.used}
-    await publish_audit(session, entry(Action.GRANT_REVOKED, reader, detail, record.call_id))
+    # Who gave it takes it back whatever the policies say.
+    by = reader if record.given_by == reader.facts.id else reader.by(manages)
+    await publish_audit(session, entry(Action.GRANT_REVOKED, by, detail, record.call_id))

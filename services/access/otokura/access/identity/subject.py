@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
+from otokura.access.policy.decided import Decided
 from otokura.access.policy.zones import Zone, zones_holding
 from otokura.shared.address import ResolvedAddress
 from otokura.shared.errors import Unauthenticated
@@ -50,6 +51,7 @@ class Reader:
         zones: names of the tenant's zones that hold it now.
         paused: whether a leak signal keeps them from reading.
         break_glass: the id of the glass that is broken for them now.
+        decided: what permitted them what they do; None while nothing did.
     """
 
     facts: ReaderFacts
@@ -58,6 +60,11 @@ class Reader:
     zones: tuple[str, ...]
     paused: bool = False
     break_glass: UUID | None = None
+    decided: Decided | None = None
+
+    def by(self, decided: Decided | None) -> Reader:
+        """The same, permitted by this: entries of what they do tell it."""
+        return replace(self, decided=decided)
 
     def circumstances(
         self, purpose: str | None = None, reason: str | None = None, grant: GrantFacts | None = None

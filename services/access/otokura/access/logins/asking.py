@@ -22,7 +22,7 @@ async def person(state: AccessState, record: PrincipalRecord, place: ResolvedAdd
 
 
 async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -> Reader:
-    """Whom a token will be given to, if they may log in from there.
+    """Whom a token will be given to, if they may log in from there; entries of that tell the decision.
 
     Raises:
         Forbidden: they may not; it is written down.
@@ -30,5 +30,4 @@ async def bearer(state: AccessState, token: Principal, place: ResolvedAddress) -
         Unavailable: the refusal could not be written.
     """
     reader = await identify(state, token, place)
-    await let_in(state, reader)
-    return reader
+    return await let_in(state, reader)

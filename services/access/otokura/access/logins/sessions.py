@@ -217,7 +217,7 @@ async def _write_down(state: AccessState, reader: Reader, about: dict[str, Any])
     except Unavailable:
         # It may still arrive: then the log shall say that nothing came of it.
         ended = {"session": about["session"], "why": "unwritten"}
-        state.closings.add(entry(Action.SESSION_ENDED, reader, ended))
+        state.closings.add(entry(Action.SESSION_ENDED, reader.by(None), ended))
         raise
 
 

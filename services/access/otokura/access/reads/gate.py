@@ -19,6 +19,7 @@ from otokura.access.grants.using import Given
 from otokura.access.identity.lasting import goes_on
 from otokura.access.identity.subject import Reader, reader_from
 from otokura.access.permission import entry, record_denial
+from otokura.access.policy.decided import Decided, decide
 from otokura.access.policy.denial import Denial, grant_over, no_grant
 from otokura.access.reads import repository
 from otokura.access.reads.closing import Outcome
@@ -33,7 +34,6 @@ from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
 from otokura.shared.manifest import Manifest
 from otokura.shared.policy.facts import PolicyAction
-from otokura.shared.policy.questions import Question
 from otokura.shared.tokens import Principal
 
 
@@ -53,13 +53,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A permission given just now; nothing has been read by it. `grant` is the one that it rests on."""
+    """A permission given just now; nothing has been read by it. `grant` is the one that it rests on.
+
+    The decision is the reader's: entries of what they do by it tell it.
+    """
 
     request: Request
     reader: Reader
     row: Mapping[str, Any]
-    question: Question
-    policies: tuple[str, ...]
     grant: Given | None = None
 
 
@@ -164,19 +165,19 @@ async def permit(state: AccessState, request: Request) -> Permit:
     reader = reader_from(row, request.token, request.place)
     if row is None or not goes_on(row, request.token, state.settings.session_idle_seconds):
         raise Unauthenticated("This token is no longer good: it, or the session that it is of, is over.")
-    denial, question, given = await _judged(state, request, reader, row)
+    denial, decided, given = await _judged(state, request, reader, row)
     if denial is not None:
-        await record_denial(state, reader, denial, request.action, question, request.call_id)
+        await record_denial(state, reader, denial, request.action, decided, request.call_id)
         raise denial.error
-    if question is None:
+    if decided is None:
         raise AssertionError("judge lets nobody have a call that is not there")
-    return Permit(request, reader, row, question, state.policies.judge(question).policies, given)
+    return Permit(request, reader.by(decided), row, given)
 
 
 async def _judged(
     state: AccessState, request: Request, reader: Reader, row: Mapping[str, Any] | None
-) -> tuple[Denial | None, Question | None, Given | None]:
-    """Whether the reader may, what the policies were asked, and the grant that the request names."""
+) -> tuple[Denial | None, Decided | None, Given | None]:
+    """Whether the reader may, what the policies were asked and said, and the grant that the request names."""
     call = facts_of(row) if row is not None and row["call_id"] is not None else None
     given = None
     if request.grant is not None:
@@ -190,7 +191,7 @@ async def _judged(
     # About who is paused no policy was asked anything.
     if call is None or reader.paused:
         return denial, None, given
-    return denial, Question.of(reader.facts, request.action, call, asked), given
+    return denial, decide(state.policies, reader.facts, request.action, call, asked), given
 
 
 def require_manifest(permit: Permit) -> Manifest:
@@ -275,9 +276,6 @@ async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
         "reason": request.reason,
         "external_id": permit.row["external_id"],
         "manifest_sha256": permit.row["manifest_sha256"],
-        "question": permit.question.described(),
-        "policies": list(permit.policies),
-        "policy_version": state.policies.version,
         **({"grant": request.grant} if request.grant else {}),
         **about,
     }
@@ -306,7 +304,8 @@ async def _count_use(opened: Opened) -> None:
     over = await using.begin(state.database, permit.reader, permit.grant, opened.read_id, length_ms)
     if over is not None:
         denial, request = grant_over(over), permit.request
-        await record_denial(state, permit.reader, denial, request.action, permit.question, request.call_id)
+        # The policies permitted it: judged again, this is no decision of theirs.
+        await record_denial(state, permit.reader, denial, request.action, None, request.call_id)
         raise denial.error
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from otokura.access.permission import identify, record_denial
+from otokura.access.policy.decided import decide
 from otokura.access.policy.denial import denied, paused
-from otokura.access.search.searching import Asked, permitted_by, search
+from otokura.access.search.searching import Asked, search
 from otokura.access.search.views import SearchBody, SearchPage
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
@@ -20,7 +21,6 @@ from otokura.shared.errors import (
     Unprocessable,
 )
 from otokura.shared.policy.facts import PolicyAction, TenantFacts
-from otokura.shared.policy.questions import Question
 from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
@@ -58,17 +58,15 @@ async def _admitted(body: SearchBody, state: State, token: Authenticated, place:
     reader = await identify(state, token, place)
     action = PolicyAction.SEARCH_TEXT
     if reader.facts.tenant_id is None:
-        denial, question = denied(("no-tenant",)), None
+        denial, decided = denied(("no-tenant",)), None
     elif reader.paused:
-        denial, question = paused(), None
+        denial, decided = paused(), None
     else:
         tenant = TenantFacts(reader.facts.tenant_id)
         circumstances = reader.circumstances(body.purpose, body.reason)
-        decision = state.policies.decide(reader.facts, action, tenant, circumstances)
-        question = Question.of(reader.facts, action, tenant, circumstances)
-        if decision.allowed:
-            told = permitted_by(question, decision.policies, state.policies.version)
-            return Asked(state, reader, body, told)
-        denial = denied(decision.policies)
-    await record_denial(state, reader, denial, action, question)
+        decided = decide(state.policies, reader.facts, action, tenant, circumstances)
+        if decided.allowed:
+            return Asked(state, reader.by(decided), body)
+        denial = denied(decided.policies)
+    await record_denial(state, reader, denial, action, decided)
     raise denial.error

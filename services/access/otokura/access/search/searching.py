@@ -31,13 +31,13 @@ from otokura.access.search.opening import announced_of, unwrap
 from otokura.access.search.repository import Position, Wanted
 from otokura.access.search.service import phrase_of, properties_wanted, readable, scopes
 from otokura.access.search.views import FoundCall, SearchBody, SearchPage
+from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState
 from otokura.shared import logs
 from otokura.shared.audit_entries import Action
 from otokura.shared.errors import IntegrityError, NotFound, Unavailable
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyUse
-from otokura.shared.policy.questions import Question
 from otokura.shared.redacted import redacted
 
 CANDIDATES = 100
@@ -52,12 +52,11 @@ log = logs.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks what. `permitted`: the decision that they may search at all, as the entry tells it."""
+    """Who asks what. The decision that they may search at all is the reader's."""
 
     state: AccessState
     reader: Reader
     body: SearchBody
-    permitted: Mapping[str, Any]
     entry_id: UUID = field(default_factory=uuid7)
 
     @property
@@ -104,6 +103,7 @@ async def search(asked: Asked) -> SearchPage:
             rows = await _candidates(asked, session, probe_of(key, phrase, wanted), place)
     await _look(asked, phrase, wanted, rows, looked)
     await _write_down(asked, key, phrase, looked)
+    _note(asked, looked)
     found = (place.found if place else 0) + len(looked.items)
     return SearchPage(
         items=looked.items,
@@ -234,7 +234,7 @@ def _shown(candidate: Candidate, matched: Match) -> FoundCall:
 
 async def _write_down(asked: Asked, key: IndexKey | None, phrase: str, looked: Looked) -> None:
     """The entry. It holds neither phrase nor number: auditors read no content, and entries outlive calls."""
-    body, question = asked.body, asked.permitted
+    body = asked.body
     detail = {
         "purpose": body.purpose,
         "reason": body.reason,
@@ -250,12 +250,13 @@ async def _write_down(asked: Asked, key: IndexKey | None, phrase: str, looked: L
         "versions": [item.transcript_version for item in looked.items],
         "opened": looked.opened,
         "unreadable": looked.unreadable,
-        **question,
     }
     draft = entry(Action.TRANSCRIPTS_SEARCHED, asked.reader, detail)
     await asked.state.audit.write(draft, entry_id=asked.entry_id)
 
 
-def permitted_by(question: Question, policies: tuple[str, ...], version: str) -> dict[str, Any]:
-    """A decision, as an entry tells it."""
-    return {"question": question.described(), "policies": list(policies), "policy_version": version}
+def _note(asked: Asked, looked: Looked) -> None:
+    """What is shown of a call are its sentences: for leak rules that is a reading of each."""
+    for item in looked.items:
+        reading = {"call_id": item.call.id, "read_id": asked.entry_id}
+        asked.state.watch.add(Observation.of(asked.reader, denied=False, **reading))

@@ -1,8 +1,9 @@
 """Watches how people read: counts it beside the requests, and raises a signal where a rule matches.
 
-Reads are noted when their entry is acknowledged, denials when theirs is. They are counted once a
-second, in one transaction with what follows: the signal, its entry, and the pause, which every instance sees
-with its next request. A reader gets up to a second further than the rule says; no request waits.
+Reads, and calls of which a search shows text, are noted when their entry is acknowledged, denials when
+theirs is. They are counted once a second, in one transaction with what follows: the signal, its entry, and
+the pause, which every instance sees with its next request. A reader gets up to a second further than the rule
+says; no request waits.
 """
 
 from __future__ import annotations
