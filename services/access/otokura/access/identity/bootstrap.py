@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.identity import principals, repository
-from otokura.access.identity.secrets import hash_secret
+from otokura.access.identity.secrets import hash_secret, secret_matches
 from otokura.access.identity.service import PrincipalKind, check_bootstrap
 from otokura.access.identity.views import BootstrapBody, Credentials, PrincipalBody
 from otokura.access.settings import Settings
@@ -27,6 +28,12 @@ async def see_configured_token(session: AsyncSession, settings: Settings) -> Non
         await repository.see_bootstrap_token(session, sha256)
 
 
+def is_configured(given: SecretStr, configured: SecretStr | None) -> bool:
+    """Whether it is the token of the configuration, in a time that does not tell where they differ."""
+    expected = None if configured is None else hash_secret(configured.get_secret_value())
+    return secret_matches(given.get_secret_value(), expected)
+
+
 async def bootstrap(
     session: AsyncSession, settings: Settings, body: BootstrapBody, place: ResolvedAddress
 ) -> Credentials:
@@ -35,10 +42,9 @@ async def bootstrap(
     Raises:
         BootstrapRefused: wrong, used or expired token, or there is an operator.
     """
+    good = is_configured(body.token, settings.bootstrap_token)
     given = hash_secret(body.token.get_secret_value())
-    configured = settings.bootstrap_token
-    is_configured = configured is not None and given == hash_secret(configured.get_secret_value())
-    token = await repository.bootstrap_token(session, given) if is_configured else None
+    token = await repository.bootstrap_token(session, given) if good else None
     at = await repository.now(session)
     check_bootstrap(
         seen_at=token.seen_at if token else None,
