@@ -110,6 +110,9 @@ def test_every_answer_is_one_that_the_openapi_says(seeded: Seeded, operation: Op
         if known:
             case.path_parameters = (case.path_parameters or {}) | ids
             seed(case, good, members)
+        if isinstance(case.body, dict) and isinstance(case.body.get("kek_id"), str):
+            # Of any other key access says 503 by design: its copy of the keyring may be older.
+            case.body["kek_id"] = wrapping
         for role in Role:
             statuses.add(seeded.ask(case, seeded.token(role, seeded.ours)))
 
