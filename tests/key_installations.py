@@ -24,7 +24,9 @@ class Installation(Protocol):
         """One whose keys are others."""
         ...
 
-    async def rotate(self) -> None: ...
+    async def rotate(self) -> str | None:
+        """Makes new keys; the id where one is everybody's."""
+        ...
 
     async def destroy(self, kek_ids: Collection[str]) -> None: ...
 
@@ -48,8 +50,8 @@ class Local:
         folder.mkdir()
         return Local(folder)
 
-    async def rotate(self) -> None:
-        add_kek(self.keyring)
+    async def rotate(self) -> str | None:
+        return add_kek(self.keyring)
 
     async def destroy(self, kek_ids: Collection[str]) -> None:
         destroy_keks(self.keyring, kek_ids)
@@ -68,8 +70,9 @@ class Vault:
         self.server.mount(mount)
         return Vault(self.server, mount)
 
-    async def rotate(self) -> None:
+    async def rotate(self) -> str | None:
         await self.server.provider(mount=self.mount).rotate()
+        return None
 
     async def destroy(self, kek_ids: Collection[str]) -> None:
         await self.server.provider(mount=self.mount).destroy(kek_ids)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from key_installations import Installation, Local
 from otokura.ingest.connections.models import StoredConnection
 from otokura.ingest.models import Call
 from otokura.ingest.vendor_secrets import SealedSecret, VendorSecrets
@@ -20,12 +21,11 @@ from otokura.ingest.wrapped_keys import TENANTS, WRAPPED_KEYS
 from otokura.shared.database import Database
 from otokura.shared.directory_tables import tenants
 from otokura.shared.ids import uuid7
-from otokura.shared.keyring import add_kek
 from otokura.shared.keys import (
+    Keks,
     KeyContext,
     KeyProvider,
     KeyUse,
-    LocalKeyProvider,
     WrappedDek,
     commitment,
     new_dek,
@@ -36,23 +36,61 @@ from otokura.shared.wrapped_keys import hear
 SECRET = b"a vendor's secret"
 
 
+class Interrupted(Exception):  # noqa: N818 - stands for a kill
+    """The process ends here."""
+
+
+class Interrupting:
+    """A key provider whose process ends at its n-th use."""
+
+    def __init__(self, provider: KeyProvider, last: int = 0) -> None:
+        self._provider = provider
+        self.last = last
+        self.uses = 0
+
+    async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
+        self._use()
+        return await self._provider.wrap(dek, context)
+
+    async def unwrap(self, wrapped: WrappedDek, context: KeyContext, use: KeyUse, reference: str) -> bytes:
+        self._use()
+        return await self._provider.unwrap(wrapped, context, use, reference)
+
+    async def keks(self, tenant_id: UUID) -> Keks:
+        self._use()
+        return await self._provider.keks(tenant_id)
+
+    def _use(self) -> None:
+        self.uses += 1
+        if self.uses == self.last:
+            raise Interrupted
+
+
 @dataclass
 class KeysAtRest:
     """The database, and what was put into it.
 
     Attributes:
+        database: the service's.
+        keys: where the key-encryption keys are.
         deks: by call, the key that its row wraps.
         copied: by call, the row's wrapped key as it was first, as a thief has it.
     """
 
     database: Database
-    keyring: Path
+    keys: Installation
     tenant_id: UUID = field(default_factory=uuid7)
     deks: dict[UUID, bytes] = field(default_factory=dict[UUID, bytes])
     copied: dict[UUID, WrappedDek] = field(default_factory=dict[UUID, WrappedDek])
 
     def __post_init__(self) -> None:
-        self.provider = LocalKeyProvider(self.keyring)
+        self.provider = self.keys.provider()
+
+    @property
+    def keyring(self) -> Path:
+        """The file, where the keys are in one."""
+        assert isinstance(self.keys, Local)
+        return self.keys.keyring
 
     async def add_tenant(self) -> None:
         values = {"tenant_id": self.tenant_id, "version": 1, "name": "T", "disabled": False, "settings": {}}
@@ -133,15 +171,15 @@ class KeysAtRest:
 
     def rewrapper(self, provider: KeyProvider | None = None, settle: timedelta = timedelta(0)) -> Rewrapper:
         """As a process of ingest has it."""
-        keys = provider or LocalKeyProvider(self.keyring)
+        keys = provider or self.keys.provider()
         return Rewrapper(self.database, keys, "ingest", WRAPPED_KEYS, TENANTS, settle)
 
     async def rotate(self) -> str:
-        """A new key, and the word of it."""
-        kek_id = add_kek(self.keyring)
+        """A new key, and the word of it; the key's id."""
+        kek_id = await self.keys.rotate()
         async with self.database.session() as session:
             await hear(session, uuid7(), kek_id)
-        return kek_id
+        return str((await self.provider.keks(self.tenant_id)).current)
 
     async def query(self, statement: str, **values: Any) -> list[Any]:
         async with self.database.session() as session:

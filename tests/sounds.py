@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
+
+from missing import missing
 
 ROOT = Path(__file__).parents[1]
 SOUNDS = ROOT / ".cache" / "sounds"
@@ -54,7 +55,7 @@ def fetch() -> Path:
     """The folder of the prompts, fetched when it is not there yet; skips the test where there is no apt."""
     if not (SOUNDS / "complete").exists():
         if shutil.which("apt-get") is None:
-            pytest.skip("scripts/fetch-sounds needs apt-get")
+            missing("scripts/fetch-sounds needs apt-get")
         subprocess.run([ROOT / "scripts" / "fetch-sounds"], check=True)
     return SOUNDS / "usr" / "share" / "asterisk" / "sounds" / "en_US_f_Allison"
 

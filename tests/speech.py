@@ -12,11 +12,11 @@ from typing import Any
 
 import av
 import numpy as np
-import pytest
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from missing import missing
 from otokura.transcribe.engine import SAMPLE_RATE, Pcm16, Segment
 from otokura.transcribe.options import EngineName, EngineOptions
 from otokura.transcribe.weights import ensure_model
@@ -49,7 +49,7 @@ def engine_options(name: EngineName) -> EngineOptions:
     if name == "faster-whisper":
         return EngineOptions(engine=name, model=str(model_dir()), name="whisper-base")
     if find_spec("whisper") is None:
-        pytest.skip("openai-whisper is not installed: make test-openai")
+        missing("openai-whisper is not installed: make test-openai")
     return EngineOptions(engine=name, model=str(checkpoint()), name="whisper-base")
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import HeadersLike
 from websockets.exceptions import ConnectionClosed
 
 from dialects.continuous import interleaved
@@ -128,10 +129,15 @@ class Genesys:
         headers = self.signer.headers(self.url, session_id, ORGANIZATION)
         return await self.connect(headers, session_id)
 
-    async def connect(self, headers: dict[str, str], session_id: str) -> AudioHookWire:
-        """A socket with these header fields."""
+    async def connect(self, headers: HeadersLike, session_id: str, peer: str = "127.0.0.1") -> AudioHookWire:
+        """A socket with these header fields, from an address of this machine."""
         socket = await connect(
-            self.url, additional_headers=headers, compression=None, close_timeout=2, max_queue=None
+            self.url,
+            additional_headers=headers,
+            compression=None,
+            close_timeout=2,
+            max_queue=None,
+            local_addr=(peer, 0),
         )
         wire = AudioHookWire(socket, session_id)
         self.wires.append(wire)

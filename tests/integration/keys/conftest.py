@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from key_installations import Local
 from keys_at_rest import KeysAtRest
 from otokura.shared.database import Database, migrate
 from otokura.shared.keyring import create_keyring
@@ -20,11 +21,11 @@ def keyring(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def at_rest(database_url: str, keyring: Path) -> AsyncIterator[KeysAtRest]:
+async def at_rest(database_url: str, tmp_path: Path) -> AsyncIterator[KeysAtRest]:
     """Ingest's tables, empty."""
     await migrate(database_url, "otokura.ingest.migrations")
     database = Database(database_url)
-    yield KeysAtRest(database, keyring)
+    yield KeysAtRest(database, Local(tmp_path))
     await database.close()
 
 

@@ -7,11 +7,10 @@ import base64
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
-from keys_at_rest import KeysAtRest
+from keys_at_rest import Interrupted, Interrupting, KeysAtRest
 from messaging import eventually
 from otokura.ingest.call_keys import CallKeys
 from otokura.ingest.models import Call
@@ -22,40 +21,12 @@ from otokura.shared import rewrapping
 from otokura.shared.errors import NotFound, Unavailable
 from otokura.shared.events import KeyWrapped
 from otokura.shared.keyring import add_kek, destroy_keks
-from otokura.shared.keys import Keks, KeyContext, KeyUse, LocalKeyProvider, WrappedDek
+from otokura.shared.keys import KeyContext, KeyUse, LocalKeyProvider, WrappedDek
 
 pytestmark = [pytest.mark.postgres]
 
 KEY_WRAPPED = "otokura.key.wrapped.v1"
 REWRAPPED = "otokura.keys.rewrapped.v1"
-
-
-class Interrupted(Exception):  # noqa: N818 - stands for a kill
-    """The process ends here."""
-
-
-class Interrupting(LocalKeyProvider):
-    """A key provider whose process ends at its n-th use."""
-
-    uses = 0
-    last = 0
-
-    async def wrap(self, dek: bytes, context: KeyContext) -> WrappedDek:
-        self._use()
-        return await super().wrap(dek, context)
-
-    async def unwrap(self, wrapped: WrappedDek, context: KeyContext, use: KeyUse, reference: str) -> bytes:
-        self._use()
-        return await super().unwrap(wrapped, context, use, reference)
-
-    async def keks(self, tenant_id: UUID) -> Keks:
-        self._use()
-        return await super().keks(tenant_id)
-
-    def _use(self) -> None:
-        self.uses += 1
-        if self.uses == self.last:
-            raise Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -116,8 +87,7 @@ async def test_each_call_is_told_of_once_with_a_newer_version(filled: KeysAtRest
 async def test_wherever_it_is_interrupted_another_process_goes_on(filled: KeysAtRest, last: int) -> None:
     """14 keys, each opened, wrapped and opened again: 43 uses of the provider in all."""
     new = await filled.rotate()
-    provider = Interrupting(filled.keyring)
-    provider.last = last
+    provider = Interrupting(filled.provider, last)
     with pytest.raises(Interrupted):
         await filled.rewrapper(provider).step()
     await filled.everything_opens()
@@ -133,14 +103,14 @@ async def test_wherever_it_is_interrupted_another_process_goes_on(filled: KeysAt
 async def test_the_uses_that_are_interrupted_are_all_there_are(filled: KeysAtRest) -> None:
     """So that the numbers of the test before go to the end."""
     await filled.rotate()
-    provider = Interrupting(filled.keyring)
+    provider = Interrupting(filled.provider)
     await filled.rewrapper(provider).step()
     assert provider.uses == 43
 
 
 async def test_two_processes_do_not_work_at_once(filled: KeysAtRest) -> None:
     await filled.rotate()
-    one, other = Interrupting(filled.keyring), Interrupting(filled.keyring)
+    one, other = Interrupting(filled.provider), Interrupting(filled.keys.provider())
     await asyncio.gather(filled.rewrapper(one).step(), filled.rewrapper(other).step())
     assert 43 <= one.uses + other.uses <= 44
     await filled.everything_opens()
@@ -250,7 +220,7 @@ async def test_a_call_that_was_read_before_a_rotation_is_not_failed_after_it(fil
 
 
 async def test_without_a_rotation_the_provider_is_not_asked(filled: KeysAtRest) -> None:
-    provider = Interrupting(filled.keyring)
+    provider = Interrupting(filled.provider)
     await filled.rewrapper(provider).step()
     assert provider.uses == 0
 

@@ -23,6 +23,8 @@ from otokura.shared.ids import uuid7
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
 SESSION = "30b0e395-84d3-4570-ac13-9a62d8f514c0"
+PROXY, STRANGER = "127.0.0.1", "127.0.0.2"
+FORWARDED_HOST = "X-Forwarded-Host"
 
 
 @pytest.fixture
@@ -169,20 +171,39 @@ async def test_a_removed_registration_opens_nothing(genesys: Genesys) -> None:
     await open_wire.wait_for("pong")
 
 
-@pytest.fixture(params=["127.0.0.0/8", "192.0.2.0/24"], ids=["trusted", "not trusted"])
-def proxied(request: pytest.FixtureRequest, make_ingest: MakeIngest) -> IngestService:
-    """An ingest that believes proxies of this network."""
-    return make_ingest(trusted_proxies=request.param)
+@pytest.fixture(scope="module")
+def proxied(make_ingest: MakeIngest) -> IngestService:
+    """An ingest behind one proxy, whose address is written as IPv6."""
+    return make_ingest(trusted_proxies=f"::ffff:{PROXY}/128")
 
 
-async def test_the_host_behind_a_proxy_is_believed_only_of_a_trusted_one(proxied: IngestService) -> None:
-    """X-Forwarded-Host takes the place of Host where the peer is a configured proxy."""
+HOSTS: dict[str, tuple[bool, str, list[tuple[str, str]]]] = {
+    "the proxy": (True, PROXY, [(FORWARDED_HOST, "Recorder.Example.com")]),
+    "the proxy, which names none": (False, PROXY, []),
+    "the proxy, which passes on two": (False, PROXY, [(FORWARDED_HOST, "recorder.example.com")] * 2),
+    "the proxy, which passes on garbage": (False, PROXY, [(FORWARDED_HOST, "recorder.example.com, x")]),
+    "somebody else": (False, STRANGER, [(FORWARDED_HOST, "recorder.example.com")]),
+    "somebody else who says to be the proxy": (
+        False,
+        STRANGER,
+        [(FORWARDED_HOST, "recorder.example.com"), ("X-Forwarded-For", PROXY)],
+    ),
+}
+"""Whether it opens, whence the socket comes, and what it says beside what is signed for another host."""
+
+
+@pytest.mark.guarantee("W2")
+@pytest.mark.parametrize(("opens", "peer", "said"), HOSTS.values(), ids=HOSTS.keys())
+async def test_the_host_is_believed_only_of_a_trusted_proxy(
+    proxied: IngestService, opens: bool, peer: str, said: list[tuple[str, str]]
+) -> None:
+    """X-Forwarded-Host takes the place of Host where the peer is a configured proxy, and where it is one."""
     genesys = Genesys(proxied, await proxied.add_tenant())
     await genesys.register()
-    public = f"wss://recorder.example.com:443{PATH}"
-    headers = genesys.signer.headers(public, SESSION, ORGANIZATION)
-    wire = await knock(genesys, {**headers, "X-Forwarded-Host": "Recorder.Example.com"})
-    if "127.0.0.0/8" in proxied.overrides["OTOKURA_TRUSTED_PROXIES"]:
+    headers = genesys.signer.headers(f"wss://recorder.example.com:443{PATH}", SESSION, ORGANIZATION)
+    wire = await genesys.connect([*headers.items(), *said], SESSION, peer)
+    await wire.say("open", open_parameters(str(uuid4())))
+    if opens:
         await wire.wait_for("opened")
     else:
         await refused(wire)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ast
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -14,6 +16,7 @@ from otokura.shared.address import (
     unmap_network,
 )
 
+ROOT = Path(__file__).parents[3]
 PROXIES: list[IPv4Network | IPv6Network] = [IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8")]
 RESOLVER = ClientAddressResolver(PROXIES)
 
@@ -124,3 +127,21 @@ def test_a_scope_gives_its_peer_and_all_its_headers() -> None:
 
 def test_a_unix_socket_has_no_address() -> None:
     assert from_scope({"type": "http", "client": None, "headers": []}, RESOLVER).reason is Reason.NO_PEER
+
+
+@pytest.mark.guarantee("W2")
+def test_nothing_else_reads_the_header() -> None:
+    """Requests, WebSockets, grants: who wants to know whence asks here, so that no two answers differ."""
+    reading = {
+        path.name
+        for part in ("shared", "services")
+        for path in (ROOT / part).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and said(node.value) == "x-forwarded-for"
+    }
+    assert reading == {"address.py"}
+
+
+def said(constant: object) -> str:
+    """A text or bytes of a source, in lower case."""
+    return (constant.decode("latin-1") if isinstance(constant, bytes) else str(constant)).lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import SecretStr
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.access.errors import BootstrapRefused
@@ -32,6 +33,12 @@ async def see_configured_token(session: AsyncSession, settings: Settings) -> Non
         await repository.see_bootstrap_token(session, sha256)
 
 
+def is_configured(given: SecretStr, configured: SecretStr | None) -> bool:
+    """Whether it is the token of the configuration, in a time that does not tell where they differ."""
+    expected = None if configured is None else hash_secret(configured.get_secret_value())
+    return secret_matches(given.get_secret_value(), expected)
+
+
 async def bootstrap(
     session: AsyncSession, settings: Settings, body: BootstrapBody, place: ResolvedAddress
 ) -> Credentials:
@@ -40,11 +47,9 @@ async def bootstrap(
     Raises:
         BootstrapRefused: wrong, used or expired token, or there is an operator.
     """
+    good = is_configured(body.token, settings.bootstrap_token)
     given = hash_secret(body.token.get_secret_value())
-    configured = settings.bootstrap_token
-    expected = hash_secret(configured.get_secret_value()) if configured is not None else None
-    is_configured = secret_matches(body.token.get_secret_value(), expected)
-    token = await repository.bootstrap_token(session, given) if is_configured else None
+    token = await repository.bootstrap_token(session, given) if good else None
     at = await repository.now(session)
     check_bootstrap(
         seen_at=token.seen_at if token else None,
