@@ -24,7 +24,7 @@ class Named(Protocol):
     def id(self) -> UUID: ...
 
 
-def until(look: Callable[[], T]) -> T:
+def until(look: Callable[[], T | None]) -> T:
     """What is looked for, once it is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):

@@ -78,7 +78,7 @@ async def test_a_reader_searches_so_often_at_once(monkeypatch: pytest.MonkeyPatc
 
     async def search_as(who: Reader) -> SearchPage:
         async def admitted(*_: object) -> Asked:
-            return Asked(state, who, BODY, {})
+            return Asked(state, who, BODY)
 
         monkeypatch.setattr(search_api, "_admitted", admitted)
         return await search_api.search_text(BODY, state, nothing, nothing, Response())
