@@ -15,7 +15,7 @@ import pytest
 
 from otokura.access.errors import LoginRefused
 from otokura.access.identity.throttle import RefusalThrottle
-from otokura.access.logins import log_in, passwords, tries
+from otokura.access.logins import log_in, passwords, repository, tries
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.log_in import Attempt
 from otokura.access.logins.repository import Account
@@ -123,7 +123,7 @@ class Door:
         async def session() -> AsyncIterator[None]:
             yield None
 
-        monkeypatch.setattr(log_in.repository, "account", account)
+        monkeypatch.setattr(repository, "account", account)
         monkeypatch.setattr(tries, "begin", begin)
         state = SimpleNamespace(
             database=SimpleNamespace(session=session),
