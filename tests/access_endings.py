@@ -64,7 +64,7 @@ class Reading:
 
     def by_session(self) -> str:
         """The supervisor has logged in, and not got a token with a secret; the id of the session."""
-        person = somebody(self.tenant, factor=False)
+        person = somebody(self.tenant)
         tokens: dict[str, str] = person.session()
         self.who = Person(person.id, {}, tokens["access_token"])
         return tokens["session_id"]
