@@ -62,7 +62,7 @@ def test_whatever_is_permitted_tells_what_the_policies_were_asked_and_said(
     """Each kind of entry in the one form, so that a replay misses none."""
     call = tenant.call()
     lead, officer, admin = (tenant.person(role) for role in ("supervisor", "evidence-officer", "admin"))
-    person, expected = somebody(tenant, factor=False), list[Told]()
+    person, expected = somebody(tenant), list[Told]()
     person.session()
     expected += _looks(access, lead, call)
     expected += _holds_and_erasures(access, officer, call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def policies(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def another(access: Access, policies: Path) -> Iterator[Access]:
+def another(access: Access, policies: Path) -> Generator[Access]:
     """A second process on the same database, not started yet, with these policies."""
     with servers.scratch_folder("access") as folder:
         settings = {
