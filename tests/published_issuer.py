@@ -71,6 +71,6 @@ def logout_token(issuer: str, audience: str, subject: str) -> str:
         "exp": now + 120,
         "jti": str(uuid7()),
     }
-    events = {"http://schemas.openid.net/event/backchannel-logout": {}}
+    events: dict[str, object] = {"http://schemas.openid.net/event/backchannel-logout": {}}
     head = {"kid": "key", "typ": "logout+jwt"}
     return jwt.encode(claims | {"events": events}, _key(), "ES256", head)
