@@ -43,6 +43,14 @@ pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.ma
 QUALITY = {"purpose": "quality"}
 ROTATIONS = "/v1/key-rotations"
 PATIENCE_SECONDS = 150.0
+COMMAND = """
+from functools import partial
+from otokura.cli.__main__ import app
+from otokura.cli.api import asking
+asking.Api = partial(asking.Api, source="127.0.0.2")
+app()
+"""
+"""`otokura`, from an address that is not that of the tests' proxy: who comes from there is nobody."""
 WRAPPED = (
     "SELECT tenant_id, call_id AS context, kek_id, wrapped FROM call_keys"
     " UNION ALL SELECT tenant_id, principal_id, kek_id, wrapped FROM logins WHERE kek_id IS NOT NULL"
@@ -142,7 +150,7 @@ class Rotating:
     @contextmanager
     def command(self) -> Iterator[subprocess.Popen[str]]:
         """`otokura keys rotate`, under way; it is killed with the block, if it has not ended."""
-        argv = [sys.executable, "-m", "otokura.cli", "keys", "rotate", "--grace", "0"]
+        argv = [sys.executable, "-c", COMMAND, "keys", "rotate", "--grace", "0"]
         token_file = self.vault.token_file("otokura-rotation")
         argv += ["--vault", self.vault.address, "--vault-token", str(token_file)]
         argv += ["--url", self.access.url, "--client-id", self.operator["client_id"]]
