@@ -211,3 +211,13 @@ def test_routes_document_their_problems() -> None:
     assert {"403", "404"} <= answers.keys()
     assert "application/problem+json" in answers["404"]["content"]
     assert "Problem" in schema["components"]["schemas"]
+
+
+def test_a_form_of_its_own_stays_in_the_openapi_beside_the_problem() -> None:
+    """OAuth's errors are no problems; those that come before the route are."""
+    own = {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthProblem"}}}
+    plain = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
+    answers = {"400": {"content": own}, "422": {"content": plain}}
+    problems.describe({"paths": {"/x": {"post": {"responses": answers}}}})
+    assert set(answers["400"]["content"]) == {"application/json", problems.MEDIA_TYPE}
+    assert set(answers["422"]["content"]) == {problems.MEDIA_TYPE}
