@@ -223,12 +223,19 @@ def responses(*kinds: type[OtokuraError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_PROBLEM = "#/components/schemas/Problem"
 _VALIDATION = ("HTTPValidationError", "ValidationError")
 _BODY = (errors.BadRequest, errors.TooLarge)
 
 
+def _is_own(about: Mapping[str, Any]) -> bool:
+    """Whether a form is neither that of problems nor FastAPI's own for what is not valid."""
+    name = str(about.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+    return name not in ("", "Problem", *_VALIDATION)
+
+
 def describe(openapi: dict[str, Any]) -> None:
-    """Says of every error answer in an OpenAPI document that it is a problem, and nothing else.
+    """Says of every error answer in an OpenAPI document that it is a problem, unless its route says its form.
 
     FastAPI says of each that it is the JSON of a success, and of 422 that it has FastAPI's own form. What a
     body may be refused for before any route sees it is said of every operation that takes one.
@@ -244,7 +251,9 @@ def describe(openapi: dict[str, Any]) -> None:
             } | operation["responses"]
     for status, answer in (pair for one in operations for pair in one["responses"].items()):
         if status >= "400":
-            answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            # A form of its own, such as OAuth's (RFC 6749 §5.2), stays; a body may be refused before it.
+            own = {media: about for media, about in answer.get("content", {}).items() if _is_own(about)}
+            answer["content"] = own | {MEDIA_TYPE: {"schema": {"$ref": _PROBLEM}}}
         if status == str(errors.Unprocessable.status):
             answer["description"] = errors.Unprocessable.title
     if "Problem" not in schemas:

@@ -42,6 +42,15 @@ from vault_server import VaultServer
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 QUALITY = {"purpose": "quality"}
 ROTATIONS = "/v1/key-rotations"
+PATIENCE_SECONDS = 150.0
+COMMAND = """
+from functools import partial
+from otokura.cli.__main__ import app
+from otokura.cli.api import asking
+asking.Api = partial(asking.Api, source="127.0.0.2")
+app()
+"""
+"""`otokura`, from an address that is not that of the tests' proxy: who comes from there is nobody."""
 WRAPPED = (
     "SELECT tenant_id, call_id AS context, kek_id, wrapped FROM call_keys"
     " UNION ALL SELECT tenant_id, principal_id, kek_id, wrapped FROM logins WHERE kek_id IS NOT NULL"
@@ -138,15 +147,29 @@ class Rotating:
         assert self.access._operator is not None
         self.operator = {name: self.access._operator[name] for name in ("client_id", "client_secret")}
 
-    def command(self) -> subprocess.Popen[str]:
-        """`otokura keys rotate`, under way."""
-        argv = [sys.executable, "-m", "otokura.cli", "keys", "rotate", "--grace", "0"]
+    @contextmanager
+    def command(self) -> Iterator[subprocess.Popen[str]]:
+        """`otokura keys rotate`, under way; it is killed with the block, if it has not ended."""
+        argv = [sys.executable, "-c", COMMAND, "keys", "rotate", "--grace", "0"]
         token_file = self.vault.token_file("otokura-rotation")
         argv += ["--vault", self.vault.address, "--vault-token", str(token_file)]
         argv += ["--url", self.access.url, "--client-id", self.operator["client_id"]]
         env = servers.inherited_environment() | {"OTOKURA_CLIENT_SECRET": self.operator["client_secret"]}
         pipe = subprocess.PIPE
-        return subprocess.Popen(argv, env=env, stdout=pipe, stderr=pipe, text=True)
+        with subprocess.Popen(argv, env=env, stdout=pipe, stderr=pipe, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
+
+    def begun_by(self, command: subprocess.Popen[str]) -> dict[str, Any]:
+        """The rotation that it begins."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := self.newest()) is None:
+            assert command.poll() is None, command.communicate()
+            assert time.monotonic() < deadline, "it begins none"
+            time.sleep(0.2)
+        return found
 
     def newest(self) -> dict[str, Any] | None:
         """The rotation that was begun last."""
@@ -233,25 +256,23 @@ def test_a_rotation_in_vault_survives_kills_while_calls_are_read(access: Access,
         other.headers["Authorization"] = f"Bearer {supervisor.token}"
         audio = f"/v1/calls/{calls[0].id}/audio"
         with reading(lambda: other.get(audio, params=QUALITY)) as answers:
-            first = rotating.command()
-            rotation = until(rotating.newest)
-            first.kill()
-            first.communicate()
+            with rotating.command() as first:
+                rotation = rotating.begun_by(first)
             assert (rotation["state"], rotation["kek_id"]) == ("rewrapping", None)
             assert f"otokura-{tenant.id}:v1" in rotation["retiring"]
-            second = rotating.command()
-            assert second.stdout is not None
-            assert second.stdout.readline() == f"Going on with rotation {rotation['id']}.\n"
-            access.program.kill()
-            _, said = second.communicate(timeout=60)
-            assert (second.returncode, "run the command again" in said) == (1, True)
+            with rotating.command() as second:
+                assert second.stdout is not None
+                assert second.stdout.readline() == f"Going on with rotation {rotation['id']}.\n"
+                access.program.kill()
+                _, said = second.communicate(timeout=PATIENCE_SECONDS)
+                assert (second.returncode, "run the command again" in said) == (1, True)
             access.start()
             rotating.ingest_wraps_anew(tenant, *calls)
             for service in ("ingest", "transcribe"):
                 rotating.says_that_it_has_finished(rotation["id"], service)
-            third = rotating.command()
-            told, said = third.communicate(timeout=120)
-            assert third.returncode == 0, told + said
+            with rotating.command() as third:
+                told, said = third.communicate(timeout=PATIENCE_SECONDS)
+                assert third.returncode == 0, told + said
             count = len(answers)
             until(lambda: len(answers) > count)
     assert set(answers) == {(200, calls[0].audio)}

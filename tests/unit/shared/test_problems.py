@@ -220,3 +220,13 @@ def test_what_the_database_knows_to_be_wrong_is_pointed_at() -> None:
     assert told.errors == [
         problems.FieldError(location="body", pointer="#/zones/3", message="There is none.")
     ]
+
+
+def test_a_form_of_its_own_stays_in_the_openapi_beside_the_problem() -> None:
+    """OAuth's errors are no problems; those that come before the route are."""
+    own = {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthProblem"}}}
+    plain = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
+    answers = {"400": {"content": own}, "422": {"content": plain}}
+    problems.describe({"paths": {"/x": {"post": {"responses": answers}}}})
+    assert set(answers["400"]["content"]) == {"application/json", problems.MEDIA_TYPE}
+    assert set(answers["422"]["content"]) == {problems.MEDIA_TYPE}

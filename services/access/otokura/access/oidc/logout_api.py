@@ -35,6 +35,7 @@ _FORM_DOC: dict[str, Any] = {
 @router.post(
     "/oidc/backchannel-logout",
     tags=["identity"],
+    response_class=Response,
     responses={400: {"model": OAuthProblem}, **responses(Unavailable)},
     openapi_extra=_FORM_DOC,
 )
