@@ -24,7 +24,7 @@ FONTS = """\
 
 
 def fetched() -> None:
-    """Chromium, fetched when it is not there; skips the test where it cannot be had."""
+    """Chromium, fetched when it is not there; skips the test where it cannot be had or run."""
     HOME.parent.mkdir(exist_ok=True)
     with (HOME.parent / "chromium.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -20,6 +20,7 @@ from otokura.ingest.dependencies import IngestState
 from otokura.ingest.state import State
 from otokura.shared.address import ClientAddress
 from otokura.shared.directory import Tenant
+from otokura.shared.entity_tags import entity_tag, is_known
 from otokura.shared.errors import NotFound, TooManyRequests
 from otokura.shared.problems import responses
 from otokura.shared.publication import Company
@@ -80,11 +81,9 @@ async def show_notice(
     found = await _published(state, tenant)
     language = lang if lang in LANGUAGES else preferred(accept_language or "")
     page = render(found, language)
-    etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
+    etag = entity_tag(page)
     headers = HEADERS | {"ETag": etag, "Content-Language": language}
-    if if_none_match is not None and etag in [
-        one.strip().removeprefix("W/") for one in if_none_match.split(",")
-    ]:
+    if is_known(etag, if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(page, headers=headers, media_type="text/html")
 

@@ -7,13 +7,13 @@ closed. Scripts, styles and requests come from and go to this origin only.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from otokura.shared.entity_tags import entity_tag, is_known
 from otokura.shared.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -43,7 +43,7 @@ class _File:
     @classmethod
     def read(cls, path: Path) -> _File:
         content = path.read_bytes()
-        return cls(content, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        return cls(content, MEDIA_TYPES[path.suffix], entity_tag(content))
 
 
 _FILES = {path.name: _File.read(path) for path in PAGES.iterdir() if path.suffix in MEDIA_TYPES}
@@ -72,7 +72,6 @@ async def file(name: str, if_none_match: Annotated[str | None, Header()] = None)
 
 def _answer(file: _File, if_none_match: str | None) -> Response:
     headers = HEADERS | {"ETag": file.etag}
-    seen = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
-    if file.etag in seen:
+    if is_known(file.etag, if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(file.content, headers=headers, media_type=file.media_type)

@@ -79,8 +79,9 @@ export class Client {
     if (body !== undefined) sent["Content-Type"] = "application/json";
     const options = { method, headers: sent, cache: "no-store", credentials: "omit", redirect: "error" };
     if (body !== undefined) options.body = JSON.stringify(body);
-    const response = await fetch(path, options);
-    const text = await response.text();
+    const [response, text] = await fetch(path, options)
+      .then(async (answer) => [answer, await answer.text()])
+      .catch(() => { throw new Problem(0, { type: `${TYPE}offline` }); });
     const json = (response.headers.get("Content-Type") ?? "").includes("json");
     const answer = json && text ? JSON.parse(text) : {};
     if (!response.ok) throw new Problem(response.status, answer);

@@ -1,7 +1,8 @@
 // The console begins here: who logs in, and what they then see.
 
 import { Client } from "./client.js";
-import { explain, say, switchLanguage, t, translate } from "./texts.js";
+import { explain, say } from "./messages.js";
+import { switchLanguage, t, translate } from "./texts.js";
 import * as zones from "./zones.js";
 
 const MAIN = document.getElementById("main");
@@ -56,6 +57,7 @@ LOG_OUT.addEventListener("click", async () => {
 });
 document.getElementById("language").addEventListener("click", () => {
   switchLanguage();
+  say("");
   if (client.loggedIn) zones.show();
 });
 

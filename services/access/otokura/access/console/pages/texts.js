@@ -1,4 +1,4 @@
-// What people see, in Japanese and English, and what a problem means to them.
+// What people see, in Japanese and English, what a problem means to them among it.
 
 const TEXTS = {
   ja: {
@@ -21,8 +21,9 @@ const TEXTS = {
       name: "英小文字で始まる、英小文字・数字・ハイフンの名前にしてください。",
       networks: "CIDR 形式で 1 行に 1 つ書いてください（例: 203.0.113.0/28）。すべてのアドレスを含むものは使えません。",
     },
-    failed: "うまくいきませんでした。", offline: "サーバーにつながりません。",
+    failed: "うまくいきませんでした。",
     problems: {
+      offline: "サーバーにつながりません。",
       "login-refused": "会社名、ログイン名、パスワード、認証コードのどれかが違います。",
       "too-many-tries": "失敗が続いたため、しばらく受け付けません。15 分ほどしてからもう一度お試しください。",
       "second-factor-needed": "この会社では認証アプリが必要です。管理者にご相談ください。",
@@ -57,8 +58,9 @@ const TEXTS = {
       name: "A name has lower-case letters, digits and hyphens, a letter first.",
       networks: "One network a line, as CIDR: 203.0.113.0/28. None that holds every address.",
     },
-    failed: "That did not work.", offline: "The server cannot be reached.",
+    failed: "That did not work.",
     problems: {
+      offline: "The server cannot be reached.",
       "login-refused": "Company, login name, password or code is wrong.",
       "too-many-tries": "Too many tries went wrong. Please try again in about 15 minutes.",
       "second-factor-needed": "This company demands an authenticator app. Please ask your administrator.",
@@ -74,7 +76,6 @@ const TEXTS = {
     },
   },
 };
-const SAID = document.getElementById("said");
 
 let current = navigator.languages.map((one) => one.slice(0, 2)).find((one) => one in TEXTS) ?? "ja";
 
@@ -91,25 +92,4 @@ export function translate(root) {
 export function switchLanguage() {
   current = current === "ja" ? "en" : "ja";
   translate(document.body);
-  say("");
-}
-
-/** Tells something that went well, also to who hears the page instead of seeing it. */
-export function say(text) {
-  SAID.textContent = text;
-}
-
-/** Shows what went wrong in `place`: a problem in the reader's language, and what is wrong in which field. */
-export function explain(place, error) {
-  if (!place) return; // the screen is gone: the session ended, and that was said
-  const lines = [error instanceof TypeError ? t("offline") : t("problems")[error.code] ?? t("failed")];
-  const fields = new Set((error.errors ?? []).map(({ pointer }) => pointer.split("/")[1]));
-  for (const field of fields) if (field in t("wrong")) lines.push(`${t(field)}: ${t("wrong")[field]}`);
-  complain(place, lines.join("\n"));
-}
-
-/** Shows a text in the place for what is wrong. */
-export function complain(place, text) {
-  place.textContent = text;
-  place.hidden = false;
 }

@@ -1,7 +1,8 @@
 // Zones: from where recordings may be read. Whoever would lock themselves out is asked first.
 
 import { once } from "./client.js";
-import { complain, explain, language, say, t, translate } from "./texts.js";
+import { complain, explain, say } from "./messages.js";
+import { language, t, translate } from "./texts.js";
 
 const DIALOG = document.getElementById("zone-dialog");
 const FORM = document.getElementById("zone");
@@ -152,7 +153,6 @@ function ask(text, yes) {
   const cancel = QUESTION.querySelector(".cancel");
   document.getElementById("question-text").textContent = text;
   confirm.textContent = yes;
-  confirm.classList.add("danger");
   return new Promise((resolve) => {
     confirm.onclick = () => QUESTION.close("yes");
     cancel.onclick = () => QUESTION.close("no");
