@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from otokura.cli.local import running
 from otokura.cli.local.program import Program, StartError
 from otokura.cli.local.supervised import Supervised
 
@@ -62,6 +63,16 @@ def test_a_signal_that_we_ignore_still_reaches_it(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert program.returncode == -signal.SIGTERM
+
+
+def test_one_that_died_meanwhile_is_not_in_the_record_of_what_runs(tmp_path: Path) -> None:
+    """Else whoever looks after the stack would stop at it, and start nothing again any more."""
+    program = python("import time; time.sleep(600)", tmp_path / "log")
+    program.start()
+    pid = program.pid
+    program.kill()
+    living = running.living({"dead": pid, "never started": None, "alive": os.getpid()})
+    assert living == {"alive": running.ProcessId.of(os.getpid())}
 
 
 @pytest.mark.guarantee("K1")

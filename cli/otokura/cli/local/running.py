@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -48,6 +49,16 @@ class RunningStack(BaseModel):
     def write(self, path: Path) -> None:
         """Replace the record."""
         write_private_json(path, self.model_dump())
+
+
+def living(pids: Mapping[str, int | None]) -> dict[str, ProcessId]:
+    """The processes of these numbers, by name, without those that have ended by now."""
+    found = {}
+    for name, pid in pids.items():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if pid is not None:
+                found[name] = ProcessId.of(pid)
+    return found
 
 
 def find(path: Path) -> RunningStack | None:

@@ -180,6 +180,7 @@ class Stack:
         servers = self._servers
         if servers is None:
             return
+        # One may die while this is written; it is written again when its death is noticed.
         pids = {name: part.target.program.pid for name, part in self.parts.items()}
         running.RunningStack(
             stack=running.ProcessId.of(os.getpid()),
@@ -189,7 +190,7 @@ class Stack:
             kafka_bootstrap=servers.broker.bootstrap,
             kafka_idempotence=servers.broker.idempotence,
             audiosocket=f"127.0.0.1:{servers.audiosocket_port}",
-            processes={name: running.ProcessId.of(pid) for name, pid in pids.items() if pid is not None},
+            processes=running.living(pids),
         ).write(self.layout.state)
         public_key = base64.b64encode(public_bytes(signing_key(self.layout.log_key))).decode()
         place = {"url": f"{self.services['audit'].url}/log", "origin": LOG_ORIGIN, "public_key": public_key}
