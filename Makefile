@@ -11,6 +11,8 @@ SOURCES := shared services cli tests bench examples
 # among it, or kill it, have the machine to themselves.
 WORKERS ?= 3
 ALONE := tests/e2e tests/security/test_whole_system.py tests/fault
+# Demo and tests start many processes. Where bytecode may not be kept each of them compiles 1,500 modules: 5 s of a core.
+export PYTHONDONTWRITEBYTECODE :=
 # pyright brings Node.js as a Python package; without this it looks for newer versions of itself.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 

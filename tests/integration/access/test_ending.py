@@ -52,7 +52,7 @@ def assert_revoked(reading: Reading) -> None:
 @pytest.mark.guarantee("R23")
 @pytest.mark.guarantee("R26")
 @pytest.mark.guarantee("R31")
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize(
     "when",
     [
@@ -78,7 +78,7 @@ def test_a_reading_ends_when_its(access: Access, tenant: Tenant, when: Ending) -
     assert_revoked(reading)
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 def test_a_reading_goes_on_when_a_token_runs_out_and_its_session_does_not(
     access: Access, tenant: Tenant
 ) -> None:
@@ -105,7 +105,7 @@ def test_a_reading_goes_on_when_a_token_runs_out_and_its_session_does_not(
 
 @pytest.mark.guarantee("R10")
 @pytest.mark.guarantee("R31")
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize("when", [zone_is_deleted, reader_is_paused, session_expires])
 def test_listening_to_redacted_audio_ends_when_its(access: Access, tenant: Tenant, when: Ending) -> None:
     call = recorded(tenant, clicks(MINUTES), [], samples=MINUTES * 60 * RATE)
@@ -117,7 +117,7 @@ def test_listening_to_redacted_audio_ends_when_its(access: Access, tenant: Tenan
 
 
 @pytest.mark.guarantee("R10")
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize("when", [zone_is_deleted, token_without_a_session_runs_out])
 def test_taking_ciphertext_ends_when_its(access: Access, tenant: Tenant, when: Ending) -> None:
     """Of a call whose customer alone opens it: what is taken is a read all the same."""

@@ -36,7 +36,7 @@ def live(access: Access, tenant: Tenant) -> Live:
 @pytest.mark.guarantee("R23")
 @pytest.mark.guarantee("R26")
 @pytest.mark.guarantee("R31")
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize(
     "when",
     [
@@ -74,7 +74,7 @@ def test_live_text_ends_when_its(
     assert access.audit.closed(entry_id)["detail"]["outcome"] == "revoked"
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 def test_live_text_goes_on_when_a_token_runs_out_and_its_session_does_not(
     access: Access, tenant: Tenant, live: Live
 ) -> None:

@@ -44,7 +44,7 @@ def another(access: Access, policies: Path) -> Generator[Access]:
             other.program.stop()
 
 
-@pytest.mark.guarantee("R99")
+@pytest.mark.guarantee("R51")
 def test_a_rule_that_a_company_wrote_anew_takes_the_place_of_the_shipped_one(
     access: Access, tenant: Tenant, policies: Path
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_rule_that_a_company_wrote_anew_takes_the_place_of_the_shipped_one(
     assert refused["detail"]["policy_version"] != PolicyEngine().version
 
 
-@pytest.mark.guarantee("R99")
+@pytest.mark.guarantee("R51")
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -91,7 +91,7 @@ def test_with_policies_that_cannot_be_used_the_service_does_not_start_and_says_w
         assert words in last_line
 
 
-@pytest.mark.guarantee("R99")
+@pytest.mark.guarantee("R51")
 def test_without_any_policy_the_service_does_not_start(access: Access, tmp_path: Path) -> None:
     with another(access, tmp_path) as other:
         with pytest.raises(StartError):
@@ -99,7 +99,7 @@ def test_without_any_policy_the_service_does_not_start(access: Access, tmp_path:
         assert (other.program.returncode, str(tmp_path) in other.log_text()) == (1, True)
 
 
-@pytest.mark.guarantee("R99")
+@pytest.mark.guarantee("R51")
 def test_a_policy_that_permits_everything_is_warned_of_in_the_log_at_start(
     access: Access, policies: Path
 ) -> None:

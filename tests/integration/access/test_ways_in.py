@@ -38,7 +38,7 @@ def demotes(access: Access, by: Person, whom: Person) -> Callable[[], httpx.Resp
     return ask
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 @pytest.mark.parametrize("acts", [(disables, disables), (demotes, demotes), (disables, demotes)])
 def test_two_administrators_who_remove_each_other_at_once_are_not_both_gone(
     access: Access, tenant: Tenant, acts: tuple[Callable[..., Any], Callable[..., Any]]
@@ -59,7 +59,7 @@ def test_two_administrators_who_remove_each_other_at_once_are_not_both_gone(
         assert client.get("/v1/principals").status_code == 200
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_an_invitation_and_an_end_at_once_do_not_wait_for_each_other_in_a_ring(
     access: Access, tenant: Tenant
 ) -> None:
@@ -76,7 +76,7 @@ def test_an_invitation_and_an_end_at_once_do_not_wait_for_each_other_in_a_ring(
     assert (invited.status_code in {201, 409}, disabled.status_code) == (True, 204), invited.text
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_the_last_two_zones_are_not_deleted_at_once_unasked(access: Access, tenant: Tenant) -> None:
     with access.client(tenant.admin) as admin:
         home = {"name": "home", "networks": [f"{OFFICE}/32"]}
@@ -98,7 +98,7 @@ def test_the_last_two_zones_are_not_deleted_at_once_unasked(access: Access, tena
         assert len(admin.get("/v1/zones").json()["items"]) == 1
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_a_zone_that_ends_later_is_asked_about_like_one_that_ends_now(access: Access, tenant: Tenant) -> None:
     soon = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()

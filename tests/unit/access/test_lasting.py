@@ -31,7 +31,7 @@ def lasts(who: Principal, **about: Any) -> bool:
     return goes_on(row(**about), who, 3600)
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 def test_a_session_ends_at_its_last_moment_or_when_nobody_renewed_it() -> None:
     """The same as a refresh is told."""
     assert session_over(NOW + SECOND, NOW - HOUR + SECOND, NOW, HOUR) is None
@@ -39,7 +39,7 @@ def test_a_session_ends_at_its_last_moment_or_when_nobody_renewed_it() -> None:
     assert session_over(NOW + SECOND, NOW - HOUR, NOW, HOUR) == "idle"
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize(
     ("session", "on"),
     [
@@ -54,7 +54,7 @@ def test_a_reading_in_a_session_lasts_as_long_as_that(session: list[datetime] | 
     assert lasts(PERSON, session=session) is on
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 def test_a_reading_by_a_token_of_no_session_lasts_as_long_as_the_token() -> None:
     assert lasts(PROGRAM)
     assert not lasts(PROGRAM, read_at=NOW + SECOND)

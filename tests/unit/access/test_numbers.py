@@ -12,7 +12,7 @@ from otokura.access.numbers import Number, customer_numbers, folded_number
 from otokura.shared.events import Direction
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 @pytest.mark.parametrize(
     "written",
     ["0312345678", "03-1234-5678", "03(1234)5678", "(03) 1234 5678", "03.1234.5678", "03ー1234ー5678",
@@ -56,7 +56,7 @@ def test_others_stay_what_they_are(written: str, folded: str) -> None:
     assert folded_number(written) == folded
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 @pytest.mark.parametrize(
     ("stored", "asked"),
     [
@@ -119,7 +119,7 @@ def test_whatever_is_written_can_be_compared(stored: str, asked: str) -> None:
     assert one.could_be(one)
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 @pytest.mark.parametrize(
     "number",
     [

@@ -34,7 +34,7 @@ def officer(tenant_id: UUID) -> Reader:
     return Reader(facts, "officer", ResolvedAddress(None, "127.0.0.1", (), Reason.DIRECT), ("office",))
 
 
-@pytest.mark.guarantee("R89")
+@pytest.mark.guarantee("R50")
 def test_each_has_so_many_places_and_gives_them_back() -> None:
     places = Places(2)
     with places.take("one", "wait", 10), places.take("one", "wait", 10), places.take("other", "wait", 10):
@@ -46,7 +46,7 @@ def test_each_has_so_many_places_and_gives_them_back() -> None:
     assert len(places) == 0
 
 
-@pytest.mark.guarantee("R89")
+@pytest.mark.guarantee("R50")
 async def test_who_is_turned_away_has_looked_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither an entry nor a key is touched; another tenant is not in the way."""
     written: list[AuditDraft] = []
@@ -70,7 +70,7 @@ async def test_who_is_turned_away_has_looked_for_nobody(monkeypatch: pytest.Monk
     assert len(written) == 2
 
 
-@pytest.mark.guarantee("R89")
+@pytest.mark.guarantee("R50")
 async def test_a_reader_searches_so_often_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, other = officer(uuid4()), officer(uuid4())
     state = cast("AccessState", SimpleNamespace(searches=Places(1)))

@@ -92,7 +92,7 @@ def home(valid_from: datetime | None = None, valid_until: datetime | None = None
 ELSEWHERE = Zone("branch", ("198.51.100.0/24",))
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 @pytest.mark.parametrize(
     ("before", "after"),
     [

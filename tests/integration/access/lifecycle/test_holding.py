@@ -80,7 +80,7 @@ async def test_what_is_being_erased_cannot_be_held_any_more(lifecycle: Lifecycle
     assert await lifecycle.query("SELECT id FROM holds") == []
 
 
-@pytest.mark.guarantee("Z39")
+@pytest.mark.guarantee("Z10")
 @pytest.mark.parametrize("gone", [[], [ErasedKind.RECORDING], [ErasedKind.RECORDING, ErasedKind.TRANSCRIPT]])
 async def test_whoever_holds_a_call_is_told_what_of_it_no_hold_keeps(
     lifecycle: Lifecycle, gone: list[ErasedKind]

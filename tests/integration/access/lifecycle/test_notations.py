@@ -53,7 +53,7 @@ def give(client: httpx.Client, **customer: Any) -> httpx.Response:
     return client.post("/v1/exports", json={"customer": customer, "reason": "開示のご請求"})
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 def test_whose_calls_are_erased_does_not_hang_on_the_notation(
     access: Access, tenant: Tenant, officer: Person
 ) -> None:
@@ -79,7 +79,7 @@ def test_whose_calls_are_erased_does_not_hang_on_the_notation(
             assert client.get(f"/v1/calls/{call_id}").status_code == 200
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 def test_what_may_be_theirs_is_erased_when_that_is_said(
     access: Access, tenant: Tenant, officer: Person
 ) -> None:
@@ -90,7 +90,7 @@ def test_what_may_be_theirs_is_erased_when_that_is_said(
         assert ids(client.get(f"/v1/erasures/{included.json()['id']}/calls").json()["items"]) == every
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 def test_a_person_is_given_their_calls_in_every_notation(
     access: Access, tenant: Tenant, officer: Person
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_person_is_given_their_calls_in_every_notation(
             assert set(opened["detail"]["calls"]) == given
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 def test_an_internal_call_with_the_persons_number_is_theirs(
     access: Access, tenant: Tenant, officer: Person
 ) -> None:

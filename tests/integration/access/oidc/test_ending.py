@@ -88,7 +88,7 @@ def test_a_token_ends_at_once_on_every_instance_and_so_does_a_reading_under_way(
     assert principal_id in {event["subject"] for event in told(access)}
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 def test_a_reading_under_way_ends_when_the_token_of_the_issuer_runs_out(
     access: Access, trusted: Trust
 ) -> None:

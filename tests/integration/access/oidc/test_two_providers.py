@@ -46,7 +46,7 @@ def removes(access: Access, trusted: Trust, token: str) -> Callable[[], httpx.Re
     return ask
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_who_came_by_a_provider_that_is_gone_is_no_administrator_who_can_come(
     access: Access, both: tuple[tuple[Trust, str], tuple[Trust, str]]
 ) -> None:
@@ -59,7 +59,7 @@ def test_who_came_by_a_provider_that_is_gone_is_no_administrator_who_can_come(
     assert second.status(second.person("boss"), "/v1/principals") == 200, "they can come again"
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_who_cannot_come_any_more_can_be_disabled_by_the_last_who_can(
     access: Access, both: tuple[tuple[Trust, str], tuple[Trust, str]]
 ) -> None:
@@ -71,7 +71,7 @@ def test_who_cannot_come_any_more_can_be_disabled_by_the_last_who_can(
         assert client.delete(f"/v1/principals/{gone}").status_code == 204
 
 
-@pytest.mark.guarantee("P28")
+@pytest.mark.guarantee("P18")
 def test_two_who_remove_each_others_provider_at_once_are_not_both_gone(
     access: Access, tenant: Tenant, both: tuple[tuple[Trust, str], tuple[Trust, str]]
 ) -> None:

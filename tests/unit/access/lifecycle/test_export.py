@@ -36,7 +36,7 @@ async def archive(monkeypatch: pytest.MonkeyPatch, refusal: OtokuraError) -> byt
         export._archive.finish()  # or it complains where it is collected
 
 
-@pytest.mark.guarantee("R63")
+@pytest.mark.guarantee("R49")
 @pytest.mark.parametrize("refusal", [Forbidden("outside"), Unauthenticated("over")])
 async def test_it_is_said_to_have_ended_with_the_permission(
     monkeypatch: pytest.MonkeyPatch, refusal: OtokuraError

@@ -28,7 +28,7 @@ async def chosen(monkeypatch: pytest.MonkeyPatch, found: Found, **customer: Any)
     return await erasures.chosen_calls(STATE, selection, OFFICER)
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 async def test_nothing_is_chosen_before_it_is_said_what_becomes_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -37,7 +37,7 @@ async def test_nothing_is_chosen_before_it_is_said_what_becomes_of_them(
     assert (refused.value.status, refused.value.extensions) == (422, {"possible": 1})
 
 
-@pytest.mark.guarantee("Z50")
+@pytest.mark.guarantee("Z11")
 async def test_they_are_left_or_included_as_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Found([SURE], [CLOSED], [MAYBE])
     left = await chosen(monkeypatch, found, possible="leave")
