@@ -31,7 +31,7 @@ class Server:
 
     @property
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", verify=servers.PLAIN)
 
     async def stop(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ import httpx
 import jwt
 
 import issuer_server
+import servers
 from access_service import Access, Tenant, once
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program
@@ -125,7 +126,7 @@ def second_instance(access: Access) -> Iterator[httpx.Client]:
 
     def up() -> bool:
         try:
-            return httpx.get(f"{url}/healthz").status_code == 200
+            return httpx.get(f"{url}/healthz", verify=servers.PLAIN).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -135,6 +136,10 @@ def started(make: Callable[[int], Server], attempts: int = 3) -> Server:
         else:
             return server
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For what speaks plain HTTP, and is made often: httpx would read all certificates each time, for 50 ms."""
 
 
 def inherited_environment() -> dict[str, str]:

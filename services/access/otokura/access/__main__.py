@@ -1,10 +1,11 @@
-"""`python -m otokura.access`."""
+"""`python -m otokura.access`: serve until SIGTERM."""
 
-from __future__ import annotations
-
-from otokura.access.app import create_app
-from otokura.access.settings import Settings
-from otokura.shared.http import run
+import gc
 
 if __name__ == "__main__":
+    gc.disable()  # until it serves: see otokura.shared.http.run
+    from otokura.access.app import create_app
+    from otokura.access.settings import Settings
+    from otokura.shared.http import run
+
     run(create_app, Settings.load())

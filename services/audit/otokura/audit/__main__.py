@@ -1,8 +1,11 @@
-"""`python -m otokura.audit`: the audit service."""
+"""`python -m otokura.audit`: serve until SIGTERM."""
 
-from otokura.audit.app import create_app
-from otokura.audit.settings import Settings
-from otokura.shared.http import run
+import gc
 
 if __name__ == "__main__":
+    gc.disable()  # until it serves: see otokura.shared.http.run
+    from otokura.audit.app import create_app
+    from otokura.audit.settings import Settings
+    from otokura.shared.http import run
+
     run(create_app, Settings.load())

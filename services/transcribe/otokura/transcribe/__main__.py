@@ -1,8 +1,11 @@
-"""`python -m otokura.transcribe`."""
+"""`python -m otokura.transcribe`: serve until SIGTERM."""
 
-from otokura.shared.http import run
-from otokura.transcribe.app import create_app
-from otokura.transcribe.settings import Settings
+import gc
 
 if __name__ == "__main__":
+    gc.disable()  # until it serves: see otokura.shared.http.run
+    from otokura.shared.http import run
+    from otokura.transcribe.app import create_app
+    from otokura.transcribe.settings import Settings
+
     run(create_app, Settings.load())
