@@ -49,9 +49,11 @@ test-kafka: .venv/.test .cache/kafka/complete ## The integration and contract te
 lint: .venv/.lint ## Check style, types and who imports whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/pyright
-	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync mypy pyright lint-imports
+
+.PHONY: mypy pyright lint-imports
+mypy pyright lint-imports:
+	$(BIN)/$@
 
 .PHONY: format
 format: .venv/.lint ## Rewrite the code in the one style

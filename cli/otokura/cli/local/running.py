@@ -53,7 +53,7 @@ class RunningStack(BaseModel):
 
 def living(pids: Mapping[str, int | None]) -> dict[str, ProcessId]:
     """The processes of these numbers, by name, without those that have ended by now."""
-    found = {}
+    found: dict[str, ProcessId] = {}
     for name, pid in pids.items():
         with contextlib.suppress(psutil.NoSuchProcess):
             if pid is not None:
