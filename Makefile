@@ -34,7 +34,7 @@ up: .venv/.local ## Start Otokura and leave it running until Ctrl-C
 .PHONY: test
 test: .venv/.test .cache/sounds/complete ## Pass every test, on real local servers
 	@echo "The engine contract on openai-whisper is left out here: make test-openai runs it."
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not openai" $(ALONE:%=--ignore %)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not openai" $(ALONE:%=--ignore %)
 	$(BIN)/pytest $(ALONE)
 
 .PHONY: test-openai
@@ -43,7 +43,7 @@ test-openai: .venv-openai/.openai .cache/sounds/complete ## The engine contract 
 
 .PHONY: test-kafka
 test-kafka: .venv/.test .cache/kafka/complete ## The integration and contract tests that depend on the broker, on Apache Kafka 4
-	OTOKURA_TEST_KAFKA=apache $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "kafka and not any_broker" tests/contract tests/integration
+	OTOKURA_TEST_KAFKA=apache $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "kafka and not any_broker" tests/contract tests/integration
 
 .PHONY: lint
 lint: .venv/.lint ## Check style, types and who imports whom

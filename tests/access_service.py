@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
 
+import forked
 import servers
 from access_audit import AuditTopic, run
 from access_calls import FEED_HANDLERS, HANDLERS, SEARCH_HANDLERS, Call, context_of, seal_call
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
-from otokura.cli.local.program import Program
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.database import Database
 from otokura.shared.events import (
@@ -74,8 +74,8 @@ class Access:
         self.keys = LocalKeyProvider(self.keyring)
         self.token_key_file = private_key_file(self.folder / "token.pem")
         self.audit_key_file = private_key_file(self.folder / "audit.pem")
-        argv = [sys.executable, "-m", "otokura.access"]
-        self.program = Program("access", argv, env=self.environment(), log=self.folder / "access.log")
+        log = self.folder / "access.log"
+        self.program = forked.program("access", "access", env=self.environment(), log=log)
         self._operator: dict[str, Any] | None = None
         self.audit = AuditTopic(str(self.kafka["kafka_bootstrap"]))
 

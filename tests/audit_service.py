@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import insert, text
 
+import forked
 import servers
 from otokura.cli.local.ports import free_ports
-from otokura.cli.local.program import Program, accepts
+from otokura.cli.local.program import accepts
 from otokura.cli.verify import make_vkey
 from otokura.shared.audit import AuditWriter
 from otokura.shared.audit_entries import AuditDraft
@@ -74,8 +74,8 @@ class AuditService:
         own = self._write_key("audit.pem")
         keys = {"access": public_text(self.source_key), "audit": public_text(own)}
         self.folder.joinpath("sources.json").write_text(json.dumps(keys))
-        argv = [sys.executable, "-m", "otokura.audit"]
-        self.program = Program("audit", argv, env=self._environment(), log=self.folder / "audit.log")
+        log = self.folder / "audit.log"
+        self.program = forked.program("audit", "audit", env=self._environment(), log=log)
 
     def _write_key(self, name: str) -> Ed25519PrivateKey:
         key = Ed25519PrivateKey.generate()

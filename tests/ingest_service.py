@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import insert, text, update
 
+import forked
 import servers
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program, accepts
@@ -77,10 +77,9 @@ class IngestService:
         self.program = self._program("ingest", self.port)
 
     def _program(self, name: str, port: int) -> Program:
-        argv = [sys.executable, "-m", "otokura.ingest"]
         spool = {"OTOKURA_SPOOL_FOLDER": str(self.folder / f"{name}-spool")}
         env = {**spool, **self.environment(port)}
-        return Program(name, argv, env=env, log=self.folder / f"{name}.log")
+        return forked.program(name, "ingest", env=env, log=self.folder / f"{name}.log")
 
     def environment(self, port: int) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,10 +14,11 @@ from aiokafka import AIOKafkaConsumer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+import forked
 import servers
 import speech
 from otokura.cli.local.ports import free_ports
-from otokura.cli.local.program import Program, accepts
+from otokura.cli.local.program import accepts
 from otokura.shared.cloudevents import decode, encode, read_type
 from otokura.shared.events import EventData
 from otokura.shared.ids import uuid7
@@ -49,9 +49,8 @@ class TranscribeService:
         signing = Ed25519PrivateKey.generate()
         pem = signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (self.folder / "audit.pem").write_bytes(pem)
-        argv = [sys.executable, "-m", "otokura.transcribe"]
         log = self.folder / "transcribe.log"
-        self.program = Program("transcribe", argv, env=self.environment(), log=log)
+        self.program = forked.program("transcribe", "transcribe", env=self.environment(), log=log)
 
     def environment(self) -> dict[str, str]:
         kafka = {

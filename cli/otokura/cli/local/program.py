@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from otokura.cli.local.ports import becomes_free
 
@@ -24,6 +25,31 @@ _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 class StartError(RuntimeError):
     """A program did not come up; the text ends with the last lines that it wrote."""
+
+
+class Process(Protocol):
+    """A process that was started: what is used of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def poll(self) -> int | None:
+        """How it ended, `None` while it runs."""
+        ...
+
+    def send_signal(self, sig: int, /) -> None:
+        """Sends a signal, unless it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended; raises `subprocess.TimeoutExpired` after `timeout` seconds."""
+        ...
 
 
 class Program:
@@ -57,7 +83,7 @@ class Program:
         self._user = user
         self._port = port
         self._stop_signal = stop_signal
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int | None:
@@ -82,7 +108,7 @@ class Program:
             raise StartError(f"{self.name} cannot start: somebody listens on its port {self._port}")
         self._process = _STARTER.submit(self._spawn).result()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> Process:
         tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
         argv = [*tether, str(int(self._stop_signal)), self._user or "-", *self._argv]
         with self.log.open("ab") as output:
