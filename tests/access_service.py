@@ -95,8 +95,6 @@ class Access:
             "OTOKURA_BOOTSTRAP_TOKEN": self.bootstrap_token,
             "OTOKURA_TRUSTED_PROXIES": PROXY,
             "OTOKURA_RECHECK_SECONDS": "0.2",
-            "OTOKURA_FEED_POLL_SECONDS": "0.1",
-            "OTOKURA_INDEX_POLL_SECONDS": "0.05",
             "OTOKURA_FEED_LEASE_SECONDS": "10",
             **kafka,
             **self.overrides,
