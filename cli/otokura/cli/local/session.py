@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from otokura.cli.credentials import Credentials
 from otokura.cli.demo.tenant import ensure_tenant
 from otokura.cli.local.layout import Layout
@@ -62,9 +64,17 @@ def watched(stack: Stack, tell: Callable[[str], None]) -> Generator[None]:
     done = threading.Event()
 
     def watch() -> None:
+        trouble = ""
         while not done.wait(_CHECK_SECONDS):
-            for event in stack.supervise():
-                tell(event)
+            try:
+                for event in stack.supervise():
+                    tell(event)
+                trouble = ""
+            except (OSError, psutil.Error) as error:
+                # A full disk, or a process that went away. Were this the end of looking, nothing would be
+                # started again any more, and nobody would know.
+                if trouble != (trouble := str(error)):
+                    tell(f"Looking after the stack failed, trying again: {error}")
 
     watcher = threading.Thread(target=watch, name="watcher")
     watcher.start()
