@@ -75,7 +75,7 @@ class Access:
         self.token_key_file = private_key_file(self.folder / "token.pem")
         self.audit_key_file = private_key_file(self.folder / "audit.pem")
         log = self.folder / "access.log"
-        self.program = forked.program("access", "access", env=self.environment(), log=log)
+        self.program = forked.program("access", env=self.environment(), log=log)
         self._operator: dict[str, Any] | None = None
         self.audit = AuditTopic(str(self.kafka["kafka_bootstrap"]))
 

@@ -75,7 +75,7 @@ class AuditService:
         keys = {"access": public_text(self.source_key), "audit": public_text(own)}
         self.folder.joinpath("sources.json").write_text(json.dumps(keys))
         log = self.folder / "audit.log"
-        self.program = forked.program("audit", "audit", env=self._environment(), log=log)
+        self.program = forked.program("audit", env=self._environment(), log=log)
 
     def _write_key(self, name: str) -> Ed25519PrivateKey:
         key = Ed25519PrivateKey.generate()

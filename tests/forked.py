@@ -5,7 +5,6 @@ The tests of the whole system start them as production does, and so do benches.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import multiprocessing
 import os
@@ -17,29 +16,28 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from otokura.cli.local.layout import SERVICES
 from otokura.cli.local.program import Process, Program
+from otokura.cli.local.tether import tie
 
-_SERVICES = ("access", "audit", "ingest", "transcribe")
-_PR_SET_PDEATHSIG = 1
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
-def program(name: str, service: str, *, env: Mapping[str, str], log: Path) -> Program:
+def program(service: str, *, env: Mapping[str, str], log: Path) -> Program:
     """A service to start: forked in tests.
 
     Args:
-        name: what to call it in messages.
         service: which of the four.
         env: its whole environment.
         log: file that gets its output, appended.
     """
-    make = _Forked if "PYTEST_CURRENT_TEST" in os.environ else Program
-    return make(name, [sys.executable, "-m", f"otokura.{service}"], env=env, log=log)
+    make = _Forked if "PYTEST_CURRENT_TEST" in os.environ else Program  # pytest sets it while a test runs
+    return make(log.stem, [sys.executable, "-m", f"otokura.{service}"], env=env, log=log)
 
 
 class _Forked(Program):
     def _spawn(self) -> Process:
-        _CONTEXT.set_forkserver_preload([f"otokura.{service}.app" for service in _SERVICES])
+        _CONTEXT.set_forkserver_preload([f"otokura.{service}.app" for service in SERVICES])
         return _Child(self._argv[-1], self._env, self.log)
 
 
@@ -80,9 +78,7 @@ class _Child:
 def _serve(module: str, env: Mapping[str, str], log: str) -> None:
     """Becomes the service, as if it had been started with this environment and log."""
     os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    tie(os.getppid(), signal.SIGTERM)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for stream in (1, 2):
         os.dup2(output, stream)

@@ -79,7 +79,7 @@ class IngestService:
     def _program(self, name: str, port: int) -> Program:
         spool = {"OTOKURA_SPOOL_FOLDER": str(self.folder / f"{name}-spool")}
         env = {**spool, **self.environment(port)}
-        return forked.program(name, "ingest", env=env, log=self.folder / f"{name}.log")
+        return forked.program("ingest", env=env, log=self.folder / f"{name}.log")
 
     def environment(self, port: int) -> dict[str, str]:
         kafka = {f"OTOKURA_{name.upper()}": str(value) for name, value in self.kafka.items()}

@@ -50,7 +50,7 @@ class TranscribeService:
         pem = signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (self.folder / "audit.pem").write_bytes(pem)
         log = self.folder / "transcribe.log"
-        self.program = forked.program("transcribe", "transcribe", env=self.environment(), log=log)
+        self.program = forked.program("transcribe", env=self.environment(), log=log)
 
     def environment(self) -> dict[str, str]:
         kafka = {

@@ -22,17 +22,22 @@ def _become(user: str) -> None:
     os.environ["HOME"] = "/"
 
 
+def tie(parent: int, last_signal: int) -> None:
+    """Have the kernel send this process `last_signal` when `parent` ends; ends it when that has happened."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # exec and fork keep what the parent ignored
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, last_signal, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the prctl
+            sys.exit(1)
+
+
 def main() -> None:
     """Tie this process to its parent, then become the program."""
     parent, last_signal, user, *command = sys.argv[1:]
     if user != "-":
         _become(user)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)  # exec resets handlers, but keeps what the parent ignored
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
-        if os.getppid() != int(parent):  # it died before the prctl
-            sys.exit(1)
+    tie(int(parent), int(last_signal))
     os.execvp(command[0], command)  # noqa: S606 - becoming the given program is what this is for
 
 

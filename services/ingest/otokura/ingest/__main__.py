@@ -8,7 +8,7 @@ SWITCH_SECONDS = 0.0005
 them needs the interpreter for moments only, a dozen times a segment."""
 
 if __name__ == "__main__":
-    gc.disable()  # until it serves: see otokura.shared.http.run
+    gc.disable()  # until it serves: otokura.shared.http._Server turns it on and says why
     sys.setswitchinterval(SWITCH_SECONDS)
     from otokura.ingest.app import create_app
     from otokura.ingest.settings import Settings
