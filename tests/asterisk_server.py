@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import fetching
 import servers
 from otokura.cli.local.program import Program
 
@@ -49,11 +50,9 @@ def fetched() -> Path:
     A skip even where all tests are wanted (`missing.py`): it comes from Debian's newest, which needs the
     keyring of the archive and is now and then not installable.
     """
-    if not (HOME / "complete").exists():
-        fetch = [ROOT / "scripts" / "fetch-asterisk"]
-        done = subprocess.run(fetch, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"no Asterisk to be had: {done.stderr.strip()[-300:]}")
+    problem = fetching.fetched(HOME, [ROOT / "scripts" / "fetch-asterisk"])
+    if problem is not None:
+        pytest.skip(f"no Asterisk to be had: {problem}")
     version = subprocess.run([*program(HOME), "-V"], capture_output=True, text=True, check=False)
     if version.returncode != 0:
         pytest.skip(f"Asterisk does not run here: {version.stderr.strip()[-300:]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+import fetching
 from missing import missing
 
 ROOT = Path(__file__).parents[1]
@@ -25,15 +25,9 @@ FONTS = """\
 
 def fetched() -> None:
     """Chromium, fetched when it is not there; skips the test where it cannot be had or run."""
-    HOME.parent.mkdir(exist_ok=True)
-    with (HOME.parent / "chromium.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (HOME / "complete").exists():
-            return
-        fetch = [ROOT / "scripts" / "fetch-chromium"]
-        done = subprocess.run(fetch, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        missing(f"no Chromium to be had: {done.stderr.strip()[-300:]}")
+    problem = fetching.fetched(HOME, [ROOT / "scripts" / "fetch-chromium"])
+    if problem is not None:
+        missing(f"no Chromium to be had: {problem}")
 
 
 @contextmanager

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+import fetching
 import servers
 from missing import missing
 from otokura.cli.local.ports import free_ports
@@ -35,16 +34,14 @@ CALLBACK = "http://127.0.0.1/callback"
 
 def fetched() -> Path:
     """The folder of the provider, fetched when it is not there; skips the test where it cannot be had."""
-    HOME.parent.mkdir(exist_ok=True)
-    with (HOME.parent / "issuer.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted, there = ROOT / "tests" / "issuer" / LOCK_FILE, HOME / LOCK_FILE
-        if (HOME / "complete").exists() and there.read_bytes() == wanted.read_bytes():
-            return HOME
-        fetch = [str(ROOT / "scripts" / "fetch-issuer"), sys.executable]
-        done = subprocess.run(fetch, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        missing(f"no OpenID provider to be had (Node.js, npm): {done.stderr.strip()[-300:]}")
+    wanted, there = ROOT / "tests" / "issuer" / LOCK_FILE, HOME / LOCK_FILE
+    problem = fetching.fetched(
+        HOME,
+        [ROOT / "scripts" / "fetch-issuer", sys.executable],
+        current=lambda: there.read_bytes() == wanted.read_bytes(),
+    )
+    if problem is not None:
+        missing(f"no OpenID provider to be had (Node.js, npm): {problem}")
     return HOME
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
-import subprocess
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import fetching
 from missing import missing
 
 ROOT = Path(__file__).parents[1]
@@ -53,10 +52,9 @@ class PromptCall:
 
 def fetch() -> Path:
     """The folder of the prompts, fetched when it is not there yet; skips the test where there is no apt."""
-    if not (SOUNDS / "complete").exists():
-        if shutil.which("apt-get") is None:
-            missing("scripts/fetch-sounds needs apt-get")
-        subprocess.run([ROOT / "scripts" / "fetch-sounds"], check=True)
+    problem = fetching.fetched(SOUNDS, [ROOT / "scripts" / "fetch-sounds"])
+    if problem is not None:
+        missing(f"no prompts to be had: {problem}")
     return SOUNDS / "usr" / "share" / "asterisk" / "sounds" / "en_US_f_Allison"
 
 
