@@ -31,7 +31,6 @@ from otokura.shared.events import Topic
 from otokura.shared.ids import uuid7
 from otokura.shared.kafka import KafkaSettings, Producer, Record, ensure_topics
 
-
 CHUNK = 256
 SOURCES, TENANTS, READERS, CALLS = 4, 8, 200, 5_000
 PACE_SECONDS = 0.02
