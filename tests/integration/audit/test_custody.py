@@ -61,7 +61,7 @@ async def test_all_of_it_is_proved_in_one_tree_however_much_is_written_meanwhile
     async with audit.source() as writer:
         ids = await audit.write(writer, drafts(tenant_id, call_id, ACTIONS))
         await audit.write(writer, drafts(tenant_id, uuid7(), ACTIONS[:1]))
-        asked = {"holding": str(ids[-1]), "limit": 3}
+        asked: dict[str, str | int] = {"holding": str(ids[-1]), "limit": 3}
         first = (await auditor.get(f"/v1/calls/{call_id}/custody", params=asked)).json()
         later = await audit.write(writer, drafts(tenant_id, call_id, [Action.READ_CLOSED]))
         await audit.published(first["trees"][0]["size"] + 1)
@@ -156,7 +156,8 @@ async def test_a_row_that_was_altered_and_a_cursor_that_was_made_up_give_nothing
         "WHERE entry_id = :id RETURNING 1",
         id=ids[1],
     )
-    for params in ({}, {"cursor": cursor}):
+    nothing: dict[str, str] = {}
+    for params in (nothing, {"cursor": cursor}):
         altered = await auditor.get(path, params=params)
         assert altered.status_code == 500
         assert "altered" in altered.json()["detail"]
