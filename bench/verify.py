@@ -66,6 +66,7 @@ class Watching(Thread):
         self.start()
 
     def run(self) -> None:
+        """Looks until the process has ended."""
         while True:
             try:
                 lines = self._status.read_text().splitlines()
