@@ -1,4 +1,4 @@
-"""What is hostile or broken on the audit topic is told, set aside, bounded; the entries beside it are taken."""
+"""What is hostile or broken on the audit topic is set aside, told and bounded; what is beside it is taken."""
 
 from __future__ import annotations
 
@@ -159,10 +159,6 @@ HOSTILE: dict[str, tuple[Callable[[Scribe], Event], str, str]] = {
         "bad-signature",
         "signature",
     ),
-        changed(b'"seq":1', b'"seq":' + b"9" * 1000),
-        "bad-signature",
-        "signature",
-    ),
     "an infinite number": (changed(b'"share":0.5', b'"share":1e999'), "bad-signature", "signature"),
     "a time before all time": (
         lambda s: signed_as_it_is(s, time="0001-01-01T00:00:00+14:00"),
@@ -209,12 +205,11 @@ async def test_it_is_set_aside_and_told_and_the_rest_is_taken(log: Log, scribe: 
 
 
 @pytest.mark.guarantee("L3")
-@pytest.mark.parametrize(
-    "stranger", [Scribe("stranger"), Scribe("access"), Scribe("")], ids=lambda s: s.service
-)
+@pytest.mark.parametrize("service", ["stranger", "access", ""])
 async def test_an_unknown_or_wrongly_signed_source_is_told_of(
-    desk: Desk, scribe: Scribe, stranger: Scribe
+    desk: Desk, scribe: Scribe, service: str
 ) -> None:
+    stranger = Scribe(service)
     batch = await desk.take(stranger.entry(), scribe.entry(), stranger.heartbeat())
     assert [one.kind for one in batch.rejected] == ["bad-signature"] * 2
     source = "access" if service == "access" else "otokura.audit"

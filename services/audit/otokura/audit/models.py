@@ -103,7 +103,7 @@ class Source(Table, table=True):
     heard_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     closed: bool = False
     silence_alerted: bool = False
-    declared: int = Field(default=0, sa_type=BigInteger)
+    declared: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     """The number that the newest of its heartbeats said, by their own times."""
     declared_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """The time of that heartbeat."""
