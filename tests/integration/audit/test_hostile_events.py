@@ -6,59 +6,20 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import rfc8785
 
-from audit_fixtures import Log, NoBroker
-from audit_logs import Scribe, keys_of, message, record
-from otokura.audit.batches import Batch
-from otokura.audit.handlers import LogConsumer
-from otokura.audit.progress import Heard, Progress
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from audit_desk import Desk, Event
+from audit_fixtures import Log
+from audit_logs import Scribe, message, record
 from otokura.shared.cloudevents import Record
 from otokura.shared.dead_letters import HEADER, dead_letter
 from otokura.shared.ids import uuid7
 from otokura.shared.producer import MAX_RECORD_BYTES
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3]
-
-Event = AuditRecorded | AuditHeartbeat | Record
-
-
-class Desk:
-    """The log's consumer, with messages handed over directly; each gets the next offset."""
-
-    def __init__(self, log: Log, *scribes: Scribe, progress: Progress | None = None) -> None:
-        self.log = log
-        self.consumer = LogConsumer(
-            NoBroker(), log.database, keys_of(*scribes), progress or Progress(), lambda: None
-        )
-        self.offset = 0
-
-    async def take(self, *events: Event, sent: datetime | None = None) -> Batch:
-        messages = [message(event, self.offset + at, sent=sent) for at, event in enumerate(events)]
-        self.offset += len(events)
-        return await self.consumer.apply(messages)
-
-    async def alerts(self) -> list[tuple[str, str, object, object]]:
-        """Kind, source, code and count of each."""
-        return [
-            (kind, source, detail["code"], detail["count"])
-            for kind, source, detail in await self.log.alerts()
-        ]
-
-    async def rows(self) -> list[tuple[int, str, datetime, datetime]]:
-        """Number, leaf, time and sequencing time of each entry."""
-        statement = "SELECT seq, leaf, time, sequenced_at FROM entries ORDER BY shard, index"
-        async with self.log.database.session() as session:
-            found = await (await session.connection()).exec_driver_sql(statement)
-            return [(row.seq, row.leaf.decode(), row.time, row.sequenced_at) for row in found]
-
-    async def numbers(self) -> list[int]:
-        """Of the entries in the log."""
-        return [seq for seq, *_ in await self.rows()]
 
 
 @pytest.fixture
@@ -259,89 +220,6 @@ async def test_a_growing_count_is_published_when_it_has_one_digit_more(desk: Des
 
 
 @pytest.mark.guarantee("L11")
-async def test_a_clock_ahead_is_told_and_the_entry_taken(desk: Desk, scribe: Scribe) -> None:
-    """Its leaf says what the source says; when it was sequenced stands beside it."""
-    ahead = datetime.now(UTC) + timedelta(days=400)
-    await desk.take(scribe.entry(time=ahead), scribe.entry())
-    (first, leaf, time, sequenced_at), (second, *_) = await desk.rows()
-    assert (first, second) == (1, 2)
-    assert time == ahead
-    assert json.loads(leaf)["time"] == ahead.isoformat().replace("+00:00", "Z")
-    assert datetime.now(UTC) - timedelta(minutes=1) < sequenced_at <= datetime.now(UTC)
-    assert await desk.alerts() == [("clock", scribe.source, "ahead", 1)]
-
-
-@pytest.mark.guarantee("L1")
-@pytest.mark.guarantee("L11")
-async def test_an_id_with_the_same_content_is_a_repeat(desk: Desk, scribe: Scribe) -> None:
-    """Also under another number of another instance, as the successor of a killed one sends it."""
-    event = scribe.entry()
-    successor = Scribe(key=scribe.key, beginning=datetime.now(UTC))
-    again = successor.entry(entry_id=event.entry_id)
-    batch = await desk.take(event, event, again)
-    batch.rejected += (await desk.take(event, again)).rejected
-    assert await desk.numbers() == [1]
-    assert batch.rejected == []
-    assert await desk.alerts() == []
-
-
-@pytest.mark.guarantee("L11")
-@pytest.mark.parametrize("same_batch", [True, False])
-@pytest.mark.parametrize(
-    "other",
-    [{"reader": "suzuki"}, {"detail": {"purpose": "他"}}, {"action": "read.closed"}, {"tenant_id": uuid7()}],
-    ids=["reader", "detail", "action", "tenant"],
-)
-async def test_an_id_with_other_content_changes_nothing(
-    desk: Desk, scribe: Scribe, same_batch: bool, other: dict[str, object]
-) -> None:
-    event = scribe.entry()
-    liar = scribe.entry(entry_id=event.entry_id, **other)  # type: ignore[arg-type]
-    if same_batch:
-        batch = await desk.take(event, liar, scribe.entry())
-    else:
-        await desk.take(event)
-        batch = await desk.take(liar, scribe.entry())
-    assert [(one.kind, one.code) for one in batch.rejected] == [("conflict", "id")]
-    assert await desk.numbers() == [1, 3]
-    assert await desk.alerts() == [("conflict", "access", "id", 1)]
-    assert await desk.log.execute("SELECT 1 FROM entries WHERE reader = 'yamada'") == 2
-
-
-@pytest.mark.guarantee("L11")
-@pytest.mark.parametrize("same_batch", [True, False])
-async def test_another_entry_under_a_number_is_taken_and_told(
-    desk: Desk, scribe: Scribe, same_batch: bool
-) -> None:
-    """Signed is signed: whoever sends first must not keep another's entry out of the log."""
-    event, other = scribe.entry(), scribe.entry(seq=1)
-    if same_batch:
-        await desk.take(event, other)
-    else:
-        await desk.take(event)
-        await desk.take(other, event)
-    assert await desk.numbers() == [1, 1]
-    assert await desk.alerts() == [("conflict", scribe.source, "number", 1)]
-    await desk.take(event, other)
-    assert await desk.alerts() == [("conflict", scribe.source, "number", 1)]
-
-
-@pytest.mark.guarantee("L11")
-async def test_a_heartbeat_that_goes_back_is_told_and_an_old_one_that_comes_again_is_not(
-    desk: Desk, scribe: Scribe
-) -> None:
-    entries = [scribe.entry() for _ in range(3)]
-    began = scribe.beginning
-    old, new = scribe.heartbeat(2, time=began), scribe.heartbeat(3, time=began + timedelta(seconds=5))
-    await desk.take(*entries, old, new)
-    await desk.take(old, new, old)
-    assert await desk.alerts() == []
-    await desk.take(scribe.heartbeat(1, time=began + timedelta(seconds=10)))
-    assert await desk.alerts() == [("conflict", scribe.source, "heartbeat", 1)]
-    assert await desk.log.execute("SELECT 1 FROM sources WHERE high = 3 AND gaps = '[]'") == 1
-
-
-@pytest.mark.guarantee("L11")
 async def test_json_that_is_not_canonical_is_the_entry_that_was_signed(desk: Desk, scribe: Scribe) -> None:
     """What is kept, and what the leaf commits to, is the canonical form: how it was written is no matter."""
     sent = record(scribe.entry())
@@ -359,35 +237,6 @@ async def test_a_source_that_skips_every_other_number_stays_small(desk: Desk, sc
     await desk.take(*(scribe.entry(seq=2 * at) for at in range(1, 2500)))
     bounded = "SELECT 1 FROM sources WHERE jsonb_array_length(gaps) = 1000"
     assert await desk.log.execute(bounded) == 1
-
-
-class Following(Progress):
-    """A consumer that has heard everything until the given time."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__()
-        self._heard = {0: Heard(until - timedelta(hours=1), until)}
-
-
-@pytest.mark.guarantee("L16")
-@pytest.mark.parametrize("how", ["the producer says so", "it was not there before"])
-async def test_an_entry_that_comes_late_is_taken_and_told(log: Log, how: str) -> None:
-    now = datetime.now(UTC)
-    scribe = Scribe(beginning=now - timedelta(hours=1))
-    says_so = how == "the producer says so"
-    desk = Desk(log, scribe, progress=None if says_so else Following(now - timedelta(seconds=5)))
-    await desk.take(scribe.entry(), sent=now if says_so else scribe.beginning)
-    assert await desk.numbers() == [1]
-    assert await desk.alerts() == [("late-entry", scribe.source, "long-under-way", 1)]
-
-
-@pytest.mark.guarantee("L16")
-async def test_an_entry_that_waited_for_the_log_is_not_late(log: Log) -> None:
-    """The log was away for an hour, and nobody else: the broker had the entry in time."""
-    scribe = Scribe(beginning=datetime.now(UTC) - timedelta(hours=1))
-    desk = Desk(log, scribe)
-    await desk.take(scribe.entry(), sent=scribe.beginning + timedelta(seconds=1))
-    assert await desk.alerts() == []
 
 
 def test_a_letter_that_no_broker_would_take_says_what_it_stands_for() -> None:
