@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.audit import repository
+from otokura.audit import repository, sequencer
 from otokura.audit.checks import check_tree
 from otokura.audit.errors import StaleAppender
 from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
@@ -42,6 +42,11 @@ _PARALLEL = 8
 log = get_logger(__name__)
 
 
+def _unpublished(shard: Shard) -> bool:
+    """Whether something is sequenced that is not published, or not even the empty log is."""
+    return shard.published_size < shard.size or shard.published_at is None
+
+
 class Publisher:
     """Publishes whatever is committed and not published.
 
@@ -61,6 +66,7 @@ class Publisher:
         self._interval = interval
         self._wake = asyncio.Event()
         self._distrusted: str | None = None
+        self._year = 0
 
     def wake(self) -> None:
         """There is something new."""
@@ -80,6 +86,7 @@ class Publisher:
         while True:
             try:
                 await self._shelf.open()
+                await self.open_year(datetime.now(UTC).year)
                 more = await self.publish_all()
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("publication postponed", error=error)
@@ -98,6 +105,13 @@ class Publisher:
         finally:
             self._wake.clear()
 
+    async def open_year(self, year: int) -> None:
+        """Makes the log of a year when it begins, so that its empty checkpoint tells "nothing" from "away"."""
+        if self._year < year:
+            async with self._database.session() as session:
+                await sequencer.open_shard(session, year)
+            self._year = year
+
     async def publish_all(self) -> bool:
         """One step of every shard that has something new; whether there is more to do."""
         more = False
@@ -105,9 +119,7 @@ class Publisher:
             won = text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=PUBLISHER_LOCK)
             if not await (await session.connection()).scalar(won):
                 return False
-            shards = [
-                shard for shard in await repository.shards(session) if shard.published_size < shard.size
-            ]
+            shards = [shard for shard in await repository.shards(session) if _unpublished(shard)]
             UNPUBLISHED.set(sum(shard.size - shard.published_size for shard in shards))
             for shard in shards:
                 more |= await self._try(session, shard)
