@@ -4,7 +4,7 @@
 stand beside it in full, for whoever wants to try a verifier of their own on them. Key, salts and entries are
 fixed, and Ed25519 is deterministic, so that the same code gives the same bytes for ever.
 
-    PYTHONPATH=tests python tests/golden/make_logs.py     writes everything anew; a difference in git is a break
+    PYTHONPATH=tests python tests/golden/make_logs.py     writes all anew; a difference in git is a break
 """
 
 from __future__ import annotations

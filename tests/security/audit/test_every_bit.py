@@ -1,7 +1,7 @@
 """A bit flipped anywhere in a log: the verifier finds it, wherever it is.
 
-C2SP lets a stale partial tile lie beside its full one, and readers use the full one; nothing in it speaks of the
-log any more, and a bit in it is nobody's finding. Every file that a reader reads is covered here.
+C2SP lets a stale partial tile lie beside its full one, and readers use the full one; nothing in it speaks of
+the log any more, and a bit in it is nobody's finding. Every file that a reader reads is covered here.
 """
 
 from __future__ import annotations

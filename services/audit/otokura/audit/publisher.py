@@ -106,7 +106,7 @@ class Publisher:
             self._wake.clear()
 
     async def open_year(self, year: int) -> None:
-        """Makes the log of a year when it begins, so that its empty checkpoint tells "nothing" from "away"."""
+        """Makes the log of a year when it begins, so that readers tell "empty" from "away"."""
         if self._year < year:
             async with self._database.session() as session:
                 await sequencer.open_shard(session, year)
