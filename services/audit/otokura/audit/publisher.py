@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,8 +38,16 @@ MAX_STEP = 1 << 14
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _PARALLEL = 8
+HELD_AT_MOST = timedelta(seconds=30)
+"""How long a publisher that stands still (its machine is paused) may keep the others from publishing."""
 
 log = get_logger(__name__)
+
+
+async def _hold_at_most(session: AsyncSession, held: timedelta) -> None:
+    """PostgreSQL ends the transaction, and with it the lock, when nothing is asked in it for so long."""
+    limit = "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"
+    await (await session.connection()).execute(text(limit), {"limit": str(int(held.total_seconds() * 1000))})
 
 
 def _unpublished(shard: Shard) -> bool:
@@ -116,6 +124,7 @@ class Publisher:
         """One step of every shard that has something new; whether there is more to do."""
         more = False
         async with self._database.session() as session:
+            await _hold_at_most(session, HELD_AT_MOST)
             won = text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=PUBLISHER_LOCK)
             if not await (await session.connection()).scalar(won):
                 return False
