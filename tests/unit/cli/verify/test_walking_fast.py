@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import sha256
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -19,7 +21,13 @@ from otokura.cli.verify.ahead import AHEAD, in_order
 from otokura.cli.verify.leaves import parse_leaf, read_number
 from otokura.cli.verify.merkle import RollingRoot, hash_leaf, hash_leaves, tile_head, tree_head
 
-LEAF = {"v": 1, "source": "access/1", "seq": 7, "time": "2026-05-01T09:00:00Z", "commitment": "0f" * 32}
+LEAF: dict[str, Any] = {
+    "v": 1,
+    "source": "access/1",
+    "seq": 7,
+    "time": "2026-05-01T09:00:00Z",
+    "commitment": "0f" * 32,
+}
 texts = st.one_of(st.sampled_from(['"', "\\", "音", "\x7f", "", " ", '","time":"']), st.text(max_size=8))
 
 
@@ -120,7 +128,7 @@ class Fetches:
 
     def __iter__(self) -> Iterator[Callable[[], int]]:
         for number in range(self._count):
-            yield lambda number=number: self._fetch(number)
+            yield partial(self._fetch, number)
 
     def _fetch(self, number: int) -> int:
         with self._lock:
