@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from hashlib import sha256
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
