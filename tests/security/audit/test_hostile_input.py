@@ -19,7 +19,7 @@ from otokura.audit.tiles import encode_bundle
 from otokura.cli.verify import VerificationError, open_checkpoint, parse_vkey, verify_inclusion, verify_log
 from otokura.cli.verify.cosignatures import COSIGNED_ED25519, Witnesses, parse_cosigner
 from otokura.cli.verify.erasures import verify_erasure
-from otokura.cli.verify.leaves import Numbers, parse_leaf
+from otokura.cli.verify.leaves import Numbers, parse_leaf, read_number
 from otokura.cli.verify.notes import VerifierKey, key_id, parse_signatures, read_vkey
 from otokura.cli.verify.places import fetch_entries, fetch_hashes
 from otokura.cli.verify.receipts import verify_receipt
@@ -85,6 +85,8 @@ def lenient(data: bytes) -> str:
 class Shown:
     """A place that holds one file under every path."""
 
+    threads = 1
+
     def __init__(self, data: bytes) -> None:
         self._data = data
 
@@ -117,7 +119,7 @@ PARSERS: dict[str, tuple[bytes, Parse]] = {
     "key": (LOG.vkey.encode(), lambda data: (read_vkey(lenient(data)), parse_vkey(lenient(data)))),
     "witness's key": (str(WITNESS).encode(), lambda data: parse_cosigner(lenient(data))),
     "proof": (PROOF.encode(), lambda data: verify_inclusion(LOG.entries[0], lenient(data), LOG.vkey)),
-    "leaf": (LOG.entries[0], parse_leaf),
+    "leaf": (LOG.entries[0], lambda data: (parse_leaf(data), read_number(data))),
     "tile": (bytes(range(256)) * 2, lambda data: fetch_hashes(Shown(data), 0, 0, 16)),
     "bundle": (encode_bundle(LOG.entries), lambda data: fetch_entries(Shown(data), 0, len(LOG.entries))),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import ARRAY, Uuid, any_, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -71,7 +71,8 @@ async def erased_before(session: AsyncSession, call_ids: set[UUID]) -> dict[UUID
     """
     await session.exec(select(func.pg_advisory_xact_lock_shared(SEQUENCING_LOCK)))
     wanted = select(Tombstone.call_id, Tombstone.shredded_at).where(
-        col(Tombstone.call_id).in_(call_ids), col(Tombstone.kind) == ErasedKind.CALL
+        col(Tombstone.call_id) == any_(literal(list(call_ids), ARRAY(Uuid))),
+        col(Tombstone.kind) == ErasedKind.CALL,
     )
     return dict((await session.exec(wanted)).all()) if call_ids else {}
 
