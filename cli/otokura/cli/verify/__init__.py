@@ -5,6 +5,7 @@ It shares no code with the services that write the log; it rests on hashlib, cry
 
 from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.erasures import Erased, verify_erasure
+from otokura.cli.verify.evidence import Evidence, verify_evidence
 from otokura.cli.verify.findings import Code, Cosignature, Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.merkle import is_consistent
@@ -16,6 +17,7 @@ __all__ = [
     "Code",
     "Cosignature",
     "Erased",
+    "Evidence",
     "Finding",
     "Report",
     "VerificationError",
@@ -26,6 +28,7 @@ __all__ = [
     "open_checkpoint",
     "parse_vkey",
     "verify_erasure",
+    "verify_evidence",
     "verify_inclusion",
     "verify_log",
     "verify_receipt",

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from otokura.cli.verify.erasures import Erased, verify_erasure
+from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey
@@ -46,9 +47,11 @@ class _Verifying(TyperGroup):
 
 app = typer.Typer(
     cls=_Verifying,
-    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an erasure.",
+    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an erasure, "
+    "evidence.",
 )
 app.command("receipt")(receipt)
+app.command()(evidence)
 
 
 @app.command("log")

@@ -30,6 +30,10 @@ class Code(StrEnum):
     NOT_CONFIRMED = "not-confirmed"
     NOT_WITNESSED = "not-witnessed"
     FORKED = "forked"
+    EVIDENCE_SEAL = "evidence-seal"
+    EVIDENCE_SIGNATURE = "evidence-signature"
+    EVIDENCE_MISMATCH = "evidence-mismatch"
+    TIMESTAMP = "timestamp"
 
 
 @dataclass(frozen=True)
