@@ -34,6 +34,7 @@ class Progress:
     def __init__(self) -> None:
         self._heard: dict[int, Heard] = {}
         self._ends: dict[int, tuple[datetime, int]] = {}
+        self._behind: dict[int, int] = {}
 
     async def observe(self, consumer: AIOKafkaConsumer, now: datetime) -> None:
         """Looks at the consumer after a poll whose messages are committed."""
@@ -41,7 +42,9 @@ class Progress:
         # assigned.
         ends = {tp: _known_end(consumer, tp, now) for tp in consumer.assignment()}
         known = {tp: end for tp, end in ends.items() if end is not None}
-        for lost in (self._heard.keys() | self._ends.keys()) - {tp.partition for tp in known}:
+        for lost in (self._heard.keys() | self._ends.keys() | self._behind.keys()) - {
+            tp.partition for tp in known
+        }:
             self._forget(lost)
         for tp, end in known.items():
             try:
@@ -55,12 +58,18 @@ class Progress:
         """Nothing is known any more: the database or the broker went away."""
         self._heard.clear()
         self._ends.clear()
+        self._behind.clear()
 
     def current(self) -> Mapping[int, Heard]:
         """What was heard of the partitions that are being followed."""
         return dict(self._heard)
 
+    def lag(self) -> int | None:
+        """Messages that are not consumed yet, of all partitions of this replica; None when nobody knows."""
+        return sum(self._behind.values()) if self._behind else None
+
     def _note(self, partition: int, position: int, end: int, now: datetime) -> None:
+        self._behind[partition] = max(0, end - position)
         noted, reached = self._ends.setdefault(partition, (now, end))
         until = now if position >= end else noted if position >= reached else None
         if until is not None:
@@ -74,6 +83,7 @@ class Progress:
     def _forget(self, partition: int) -> None:
         self._heard.pop(partition, None)
         self._ends.pop(partition, None)
+        self._behind.pop(partition, None)
 
 
 def _known_end(consumer: AIOKafkaConsumer, tp: TopicPartition, now: datetime) -> int | None:
