@@ -1,4 +1,4 @@
-"""The gauges say what is so: while nothing is published the oldest entry's age grows, and gaps are counted."""
+"""The gauges say what is so: what waits for a checkpoint and since when, and what is missing."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def gauge(name: str) -> float:
 async def shift(log: Log, seconds: float) -> None:
     """As if so much time had passed."""
     gone = timedelta(seconds=seconds)
-    await log.execute("UPDATE entries SET sequenced_at = sequenced_at - :gone", gone=gone)
-    await log.execute("UPDATE log_shards SET published_at = published_at - :gone", gone=gone)
+    await log.execute("UPDATE entries SET sequenced_at = sequenced_at - CAST(:gone AS interval)", gone=gone)
+    await log.execute(
+        "UPDATE log_shards SET published_at = published_at - CAST(:gone AS interval)", gone=gone
+    )
 
 
 @pytest.mark.guarantee("L22")

@@ -1,8 +1,8 @@
-"""Sources in a storm: whatever is repeated, out of order, restarted or killed, true gaps alone are reported, once.
+"""Sources in a storm: whatever is repeated, out of order, restarted or killed, true gaps alone are reported.
 
-Sources send in order and say their last number. Some of what they send is lost for good, the rest comes with a
-delay below the patience, some of it again and again, long after, too. The log restarts at any moment. A source
-may be killed: what it had not sent then was never declared, and nobody may miss it.
+Sources send in order and say their last number. Some of what they send is lost for good, the rest comes with
+a delay below the patience, some of it again and again, long after, too. The log restarts at any moment. A
+source may be killed: what it had not sent then was never declared, and nobody may miss it.
 """
 
 from __future__ import annotations

@@ -42,9 +42,7 @@ class Progress:
         # assigned.
         ends = {tp: _known_end(consumer, tp, now) for tp in consumer.assignment()}
         known = {tp: end for tp, end in ends.items() if end is not None}
-        for lost in (self._heard.keys() | self._ends.keys() | self._behind.keys()) - {
-            tp.partition for tp in known
-        }:
+        for lost in (self._heard.keys() | self._ends.keys()) - {tp.partition for tp in known}:
             self._forget(lost)
         for tp, end in known.items():
             try:
