@@ -30,8 +30,9 @@ def gauge(name: str) -> float:
 async def shift(log: Log, seconds: float) -> None:
     """As if so much time had passed."""
     gone = timedelta(seconds=seconds)
-    for table, column in (("entries", "sequenced_at"), ("log_shards", "published_at")):
-        await log.execute(f"UPDATE {table} SET {column} = {column} - CAST(:gone AS interval)", gone=gone)
+    await log.execute("UPDATE entries SET sequenced_at = sequenced_at - CAST(:gone AS interval)", gone=gone)
+    published = "UPDATE log_shards SET published_at = published_at - CAST(:gone AS interval)"
+    await log.execute(published, gone=gone)
 
 
 @pytest.mark.guarantee("L22")

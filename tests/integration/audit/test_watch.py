@@ -86,7 +86,7 @@ async def test_what_comes_after_its_gap_was_reported_is_taken_and_told(desk: Des
 @pytest.mark.guarantee("L4")
 async def test_a_killed_ones_tail_that_was_never_sent_is_not_missed(desk: Desk, scribe: Scribe) -> None:
     """It had given numbers 3 and 4, and was killed before the broker had them: no byte was sent for them."""
-    sent = [scribe.entry(), scribe.entry(), scribe.heartbeat()]
+    sent = scribe.entry(), scribe.entry(), scribe.heartbeat()
     scribe.entry(), scribe.entry()
     successor = Scribe(key=scribe.key, beginning=datetime.now(UTC))
     await desk.take(*sent, successor.entry(), successor.heartbeat(closed=True))
