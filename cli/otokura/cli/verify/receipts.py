@@ -78,7 +78,7 @@ def verify_inclusion(entry: bytes, proof_text: str, vkey: str) -> tuple[int, Che
 def verify_receipt(
     receipt: Mapping[str, Any], vkey: str, *, source_keys: Mapping[str, str] | None = None
 ) -> Verified:
-    """Verifies a receipt as `GET /v1/entries/{id}/proof` gives it.
+    """Verifies a receipt as `GET /v1/receipts/{id}` gives it.
 
     Args:
         receipt: `proof` (tlog-proof text), `leaf`, and unless it was deleted `entry` with `salt`.

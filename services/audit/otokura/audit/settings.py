@@ -30,6 +30,10 @@ class Settings(ServiceSettings):
     """How long a number may be missing before it is a gap."""
     silence_seconds: float = Field(default=30, gt=0)
     """How long a source that did not say `closed` may be silent."""
+    detail_days: int = Field(default=1_826, ge=365, le=36_500)
+    """How long details of entries of no tenant are kept; each tenant has a setting of its own."""
+    details_look_seconds: float = Field(default=3_600, gt=0)
+    """How often is looked for details that are kept no longer."""
     lock_days: int = Field(default=366, ge=1)
     """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
 
