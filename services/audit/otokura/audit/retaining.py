@@ -125,26 +125,31 @@ class Retaining:
 async def _remove(session: AsyncSession, tenant_id: UUID | None, *due: ColumnElement[bool]) -> list[datetime]:
     """Removes one batch of details, oldest first; when each was sequenced."""
     place = (col(Entry.shard), col(Entry.index))
-    mine = (Entry.tenant_id == tenant_id, col(Entry.recorded).is_not(None), col(Entry.action).not_in(KEPT))
+    mine = (
+        col(Entry.tenant_id) == tenant_id,
+        col(Entry.recorded).is_not(None),
+        col(Entry.action).not_in(KEPT),
+    )
     chosen = select(*place).where(*mine, *due).order_by(col(Entry.sequenced_at)).limit(BATCH)
     statement = update(Entry).where(tuple_(*place).in_(chosen)).values(bare(RETENTION))
     connection = await session.connection()
-    return list((await connection.scalars(statement.returning(col(Entry.sequenced_at)))).all())
+    gone = await connection.scalars(statement.returning(col(Entry.sequenced_at)))
+    return [at for at in gone.all() if at is not None]
 
 
 def _none_of(calls: set[UUID]) -> ColumnElement[bool]:
     return or_(col(Entry.call_id).is_(None), col(Entry.call_id) != all_(_ids(calls)))
 
 
-def _ids(calls: set[UUID]) -> BindParameter[list[UUID]]:
+def _ids(calls: set[UUID]) -> BindParameter[Any]:
     """One parameter, however many there are."""
     return literal(list(calls), ARRAY(Uuid))
 
 
 async def _holds(session: AsyncSession, tenant_id: UUID | None, now: datetime) -> tuple[set[UUID], set[UUID]]:
     """Calls that are held, and calls that were and are not any more, as the log has it."""
-    statement = select(Entry.call_id, Entry.action, Entry.recorded).where(
-        Entry.tenant_id == tenant_id, col(Entry.action).in_((Action.HOLD_SET, Action.HOLD_LIFTED))
+    statement = select(col(Entry.call_id), col(Entry.action), col(Entry.recorded)).where(
+        col(Entry.tenant_id) == tenant_id, col(Entry.action).in_((Action.HOLD_SET, Action.HOLD_LIFTED))
     )
     ever, standing, lifted = set[UUID](), dict[str, tuple[UUID, str | None]](), set[str]()
     for row in (await (await session.connection()).execute(statement)).all():
