@@ -15,20 +15,19 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
 from ingest_generator import PATTERN, frame
+from watched import Watched
 
 import servers
 from flac_decoding import decoded
@@ -49,30 +48,6 @@ LIMITS = {
     "OTOKURA_CLIENT_REQUESTS_PER_MINUTE": "1000000",
     "OTOKURA_CLIENT_UPLOAD_BYTES_PER_HOUR": str(2**40),
 }
-
-
-@dataclass
-class Watched:
-    """What this bench started and whose command line has the word, with its children."""
-
-    name: str
-    word: str
-    _used: dict[int, float] = field(default_factory=dict[int, float])
-
-    def _each(self, figure: Callable[[psutil.Process], float]) -> Iterator[tuple[int, float]]:
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # the database's backends come and go
-                if self.word in " ".join(process.cmdline()):
-                    yield process.pid, figure(process)
-
-    def cpu(self) -> float:
-        """CPU-seconds so far, those of processes that have ended since the last look among them."""
-        self._used.update(self._each(lambda process: sum(process.cpu_times()[:2])))
-        return sum(self._used.values())
-
-    def rss(self) -> float:
-        """Bytes resident."""
-        return sum(size for _, size in self._each(lambda process: process.memory_info().rss))
 
 
 def generate(

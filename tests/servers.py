@@ -55,12 +55,15 @@ def scratch_folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def postgres() -> Iterator[PostgresServer]:
+def postgres(*, lasting: bool = False) -> Iterator[PostgresServer]:
     """PostgreSQL without fsync: the tests kill processes, not the machine's power.
 
     A commit still waits for its write: what is only in the server's memory dies with the server.
+
+    Args:
+        lasting: with fsync, as it is run: for figures of what a commit costs.
     """
-    options = ("fsync=off", "full_page_writes=off")
+    options = () if lasting else ("fsync=off", "full_page_writes=off")
     with scratch_folder("postgresql") as folder:
         server = started(lambda port: PostgresServer(folder, port=port, password="test", options=options))
         try:

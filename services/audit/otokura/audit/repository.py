@@ -75,9 +75,10 @@ async def entries(
     return (await session.exec(statement.order_by(*newest_first).limit(limit))).all()
 
 
-async def entry(session: AsyncSession, entry_id: UUID) -> Entry | None:
-    """One entry, whosever it is."""
-    return (await session.exec(select(Entry).where(Entry.entry_id == entry_id))).first()
+async def entry(session: AsyncSession, tenant_id: UUID | None, entry_id: UUID) -> Entry | None:
+    """One entry, if it is the tenant's."""
+    mine = select(Entry).where(Entry.entry_id == entry_id, Entry.tenant_id == tenant_id)
+    return (await session.exec(mine)).first()
 
 
 async def shards(session: AsyncSession) -> Sequence[Shard]:
