@@ -38,8 +38,8 @@ def tile_entries_per_second(count: int) -> float:
     frontier = Frontier()
     nodes: list[bytes] = []
     for at in range(0, count, MAX_BATCH):
-        for leaf in entries[at : at + MAX_BATCH]:
-            nodes += [hash_ for _, hash_ in frontier.append(leaf_hash(leaf))]
+        hashes = [leaf_hash(leaf) for leaf in entries[at : at + MAX_BATCH]]
+        nodes += [hash_ for _, hash_ in frontier.extend(hashes)]
     size = sum(len(_publish(entries, at, min(at + MAX_STEP, count))) for at in range(0, count, MAX_STEP))
     taken = time.perf_counter() - began
     if not (frontier.root() and nodes and size > sum(map(len, entries))):

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -34,6 +35,7 @@ ENTRIES = int(os.environ.get("ENTRIES", "1000000"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = 10.0
 MEGABYTES = 300.0
+LOOK_SECONDS = 0.01
 
 
 @contextmanager
@@ -51,19 +53,46 @@ def served(folder: Path) -> Iterator[str]:
         server.kill()
 
 
+class Watching(Thread):
+    """The most memory that a process had, as long as it runs.
+
+    What `wait4` tells would be the most of this process, if that is more: the child begins as its copy.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.megabytes = 0.0
+        self._status = Path(f"/proc/{pid}/status")
+        self.start()
+
+    def run(self) -> None:
+        """Looks until the process has ended."""
+        while True:
+            try:
+                lines = self._status.read_text().splitlines()
+            except OSError:
+                return
+            peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+            if not peaks:
+                return  # it has ended
+            self.megabytes = int(peaks[0]) / 1000
+            time.sleep(LOOK_SECONDS)
+
+
 def verify(location: str, vkey: str) -> tuple[float, float, float]:
     """One run of the command: its seconds, its CPU-seconds, and the most megabytes it had."""
     argv = [str(Path(sys.executable).with_name("otokura")), "verify", location, "--key", vkey, "--json"]
     began = time.perf_counter()
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own command
         assert process.stdout is not None
+        most = Watching(process.pid)
         told: dict[str, Any] = json.loads(process.stdout.read())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     took = time.perf_counter() - began
     if process.returncode != 0 or not told["ok"] or told["entries"] != ENTRIES:
         raise SystemExit(f"the log did not verify: {told}")
-    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
+    return took, usage.ru_utime + usage.ru_stime, most.megabytes
 
 
 def measured(location: str, vkey: str) -> dict[str, float]:

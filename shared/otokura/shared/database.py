@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 from pydantic import SecretStr
-from sqlalchemy import Connection, TextClause, event, text
+from sqlalchemy import Connection, Table, TextClause, event, text
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -208,6 +209,37 @@ class Database:
         await self.engine.dispose()
         if self._direct is not None:
             await self._direct.close()
+
+
+async def copy_rows(
+    session: AsyncSession, table: Table, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Inserts many rows by COPY, in the session's transaction: a quarter of the time of an INSERT.
+
+    Args:
+        session: the transaction.
+        table: into which.
+        columns: the names of what each row holds; the others get their defaults.
+        rows: values as asyncpg takes them for the columns' types.
+
+    Raises:
+        IntegrityError: SQLAlchemy's: a constraint is violated. The transaction must be rolled back.
+        Unavailable: the database cannot be reached.
+    """
+    connection = await session.connection()
+    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    if not driver.is_in_transaction():
+        await connection.execute(
+            text("SELECT 1")
+        )  # SQLAlchemy begins with the first statement: COPY is past it
+    try:
+        await driver.copy_records_to_table(table.name, records=rows, columns=columns)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise IntegrityError(f"COPY {table.name}", None, error, hide_parameters=True) from error
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if not _is_away(error) and not driver.is_closed():
+            raise
+        raise _unavailable() from error
 
 
 async def migrate(url: SecretStr | str, package: str) -> None:

@@ -6,12 +6,12 @@ import asyncio
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, MetaData, Table, Text, text
 from sqlalchemy.exc import IntegrityError as UniqueError
 
 import servers
 from messaging import messaging_database
-from otokura.shared.database import Database, migrate
+from otokura.shared.database import Database, copy_rows, migrate
 from otokura.shared.directory_tables import directory_metadata
 from otokura.shared.errors import Unavailable
 from otokura.shared.idempotency import idempotency_metadata
@@ -21,6 +21,7 @@ from schema_check import schema_differences
 pytestmark = pytest.mark.postgres
 
 ONE = text("SELECT CAST(:one AS int) AS one")
+THINGS = Table("things", MetaData(), Column("name", Text))
 
 
 async def test_a_session_is_one_transaction(database_url: str) -> None:
@@ -62,13 +63,19 @@ async def test_a_database_that_is_away_is_unavailable_and_is_found_again() -> No
                 await (await session.connection()).execute(text("SELECT 1"))
                 postgres.kill()
 
+        async def before_rows_are_copied() -> None:
+            async with database.session() as session:
+                await (await session.connection()).execute(text("CREATE TEMPORARY TABLE things (name text)"))
+                postgres.kill()
+                await copy_rows(session, THINGS, ["name"], [("gone",)])
+
         async def while_a_row_is_found() -> None:
             finding = asyncio.create_task(database.row(text("SELECT 1 AS one FROM pg_sleep(20)"), {}))
             await asyncio.sleep(0.3)
             postgres.kill()
             await finding
 
-        for cut_off in (in_the_middle, before_the_commit, while_a_row_is_found):
+        for cut_off in (in_the_middle, before_the_commit, before_rows_are_copied, while_a_row_is_found):
             await database.ping()
             assert await database.row(ONE, {"one": 1}) is not None
             with pytest.raises(Unavailable):
@@ -81,6 +88,28 @@ async def test_a_database_that_is_away_is_unavailable_and_is_found_again() -> No
             await database.ping()
             assert await database.row(ONE, {"one": 1}) is not None
         await database.close()
+
+
+async def test_copied_rows_are_part_of_the_transaction(database_url: str) -> None:
+    database = Database(database_url)
+
+    async def copy(*names: str, fail: bool = False) -> None:
+        async with database.session() as session:
+            await copy_rows(session, THINGS, ["name"], [(name,) for name in names])
+            if fail:
+                raise LookupError
+
+    async with database.session() as session:
+        await (await session.connection()).execute(text("CREATE TABLE things (name text PRIMARY KEY)"))
+    await copy("one", "two")
+    with pytest.raises(LookupError):
+        await copy("three", fail=True)
+    with pytest.raises(UniqueError):
+        await copy("four", "two")
+    async with database.session() as session:
+        names = await (await session.connection()).scalars(text("SELECT name FROM things ORDER BY name"))
+        assert names.all() == ["one", "two"]
+    await database.close()
 
 
 async def test_a_row_comes_with_the_names_and_types_of_its_columns(database_url: str) -> None:

@@ -7,21 +7,16 @@ verifies by itself: only a checkpoint kept elsewhere (`pinned`) shows that histo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from otokura.cli.verify.findings import Code, Report, VerificationError
-from otokura.cli.verify.leaves import Numbers, parse_leaf
-from otokura.cli.verify.merkle import RollingRoot, hash_leaf, tree_head
 from otokura.cli.verify.notes import Checkpoint, VerifierKey, open_checkpoint, parse_vkey
-from otokura.cli.verify.places import WIDTH, Folder, Place, Web, fetch_entries, fetch_hashes, tile_path
+from otokura.cli.verify.places import Folder, Place, Web
 from otokura.cli.verify.receipts import verify_receipt
-
-_MAX_FINDINGS = 50
-"""Enough to see what happened; a log that is wrong everywhere need not be listed entry by entry."""
+from otokura.cli.verify.walk import Walk
 
 
 def verify_log(
@@ -59,7 +54,7 @@ def verify_log(
             checkpoint = _fetch_checkpoint(place, key)
             report.origin, report.size = checkpoint.origin, checkpoint.size
             report.root, report.checkpoint = checkpoint.root, checkpoint.note
-            _Walk(place, checkpoint, pins, report).run()
+            Walk(place, checkpoint, pins, report).run()
         except VerificationError as error:
             report.findings.append(error.finding)
     return report
@@ -90,150 +85,3 @@ def _fetch_checkpoint(place: Place, key: VerifierKey) -> Checkpoint:
     except UnicodeDecodeError as error:
         raise VerificationError(Code.MALFORMED, "checkpoint", "not UTF-8") from error
     return open_checkpoint(note, key)
-
-
-class _Tree:
-    """The tree as one kind of file gives it: from the entries, or from the tiles of level 0."""
-
-    def __init__(self, pins: Sequence[Checkpoint]) -> None:
-        self.rolling = RollingRoot()
-        self.level_one: list[bytes] = []
-        self.roots: dict[int, bytes] = {}
-        self.complete = True
-        self._sizes = {pin.size for pin in pins}
-        if 0 in self._sizes:
-            self.roots[0] = tree_head(())
-
-    def extend(self, hashes: Sequence[bytes] | None) -> None:
-        if hashes is None or not self.complete:
-            self.complete = False
-            return
-        for leaf in hashes:
-            self.rolling.add(leaf)
-            if self.rolling.size in self._sizes:
-                self.roots[self.rolling.size] = self.rolling.root()
-        if len(hashes) == WIDTH:
-            self.level_one.append(tree_head(hashes))
-
-    def matches(self, checkpoint: Checkpoint) -> bool:
-        return self.complete and self.rolling.root() == checkpoint.root
-
-
-class _Walk:
-    """One pass over the log's files, in memory that does not grow with the entries' bytes."""
-
-    def __init__(
-        self, place: Place, checkpoint: Checkpoint, pins: Sequence[Checkpoint], report: Report
-    ) -> None:
-        self._place = place
-        self._checkpoint = checkpoint
-        self._pins = pins
-        self._report = report
-        self._by_entries = _Tree(pins)
-        self._by_tiles = _Tree(pins)
-        self._differences: list[tuple[int, int]] = []
-        self._numbers: dict[str, Numbers] = {}
-
-    def run(self) -> None:
-        for index in range(-(-self._checkpoint.size // WIDTH)):
-            self._visit(index)
-            if len(self._report.findings) > _MAX_FINDINGS:
-                self._report.add(Code.MALFORMED, f"tile {index}", "too much is wrong; the rest was not read")
-                break
-        else:
-            self._judge()
-            self._name_differences()
-            self._check_pins()
-        for source, numbers in sorted(self._numbers.items()):
-            self._report.sources[source] = numbers.count
-            if holes := numbers.holes():
-                self._report.holes[source] = holes
-
-    def _visit(self, index: int) -> None:
-        """Reads one bundle and its tile, and compares them."""
-        width = min(WIDTH, self._checkpoint.size - index * WIDTH)
-        entries = self._attempt(partial(fetch_entries, self._place, index, width))
-        served = self._attempt(partial(fetch_hashes, self._place, 0, index, width))
-        hashes = None if entries is None else [hash_leaf(entry) for entry in entries]
-        self._by_entries.extend(hashes)
-        self._by_tiles.extend(served)
-        for offset, entry in enumerate(entries or ()):
-            self._read_leaf(index * WIDTH + offset, entry)
-        if hashes is not None and served is not None and len(self._differences) < _MAX_FINDINGS:
-            pairs = enumerate(zip(hashes, served, strict=True))
-            self._differences += [(index, at) for at, (ours, theirs) in pairs if ours != theirs]
-
-    def _attempt(self, fetch: Callable[[], list[bytes]]) -> list[bytes] | None:
-        try:
-            return fetch()
-        except VerificationError as error:
-            if error.finding.code is Code.UNREADABLE:
-                raise
-            self._report.findings.append(error.finding)
-            return None
-
-    def _read_leaf(self, index: int, entry: bytes) -> None:
-        self._report.entries += 1
-        leaf = parse_leaf(entry)
-        if leaf is None:
-            self._report.add(Code.MALFORMED, f"entry {index}", "not a canonical leaf")
-        elif not self._numbers.setdefault(leaf.source, Numbers()).add(leaf.seq):
-            self._report.add(Code.NUMBER_REPEATED, f"entry {index}", f"{leaf.source} already had {leaf.seq}")
-
-    def _judge(self) -> None:
-        """The root decides whom to believe; then the tiles above level 0 are compared."""
-        if not (self._by_entries.matches(self._checkpoint) or self._by_tiles.matches(self._checkpoint)):
-            ours = self._by_entries.rolling.root().hex() if self._by_entries.complete else "incomplete"
-            detail = f"the entries give {ours}, the checkpoint says {self._checkpoint.root.hex()}"
-            self._report.add(Code.ROOT_MISMATCH, f"size {self._checkpoint.size}", detail)
-        hashes = self._believed().level_one
-        level = 1
-        while hashes:
-            self._check_level(level, hashes)
-            full = len(hashes) // WIDTH
-            hashes = [tree_head(hashes[at * WIDTH : (at + 1) * WIDTH]) for at in range(full)]
-            level += 1
-
-    def _believed(self) -> _Tree:
-        tiles_alone = self._by_tiles.matches(self._checkpoint) and not self._by_entries.matches(
-            self._checkpoint
-        )
-        return self._by_tiles if tiles_alone else self._by_entries
-
-    def _check_level(self, level: int, hashes: Sequence[bytes]) -> None:
-        for index in range(-(-len(hashes) // WIDTH)):
-            expected = hashes[index * WIDTH : (index + 1) * WIDTH]
-            served = self._attempt(partial(fetch_hashes, self._place, level, index, len(expected)))
-            if served is not None and served != list(expected):
-                at = next(
-                    i for i, pair in enumerate(zip(expected, served, strict=True)) if pair[0] != pair[1]
-                )
-                path = tile_path(level, index, len(expected))
-                self._report.add(Code.TILE_ALTERED, path, f"hash {at} is not that of the entries beneath it")
-
-    def _name_differences(self) -> None:
-        """Where entries and tiles disagree, says which of the two the signed root contradicts."""
-        entries_true = self._by_entries.matches(self._checkpoint)
-        tiles_true = self._by_tiles.matches(self._checkpoint)
-        for index, at in self._differences[:_MAX_FINDINGS]:
-            width = min(WIDTH, self._checkpoint.size - index * WIDTH)
-            if not tiles_true:
-                self._report.add(
-                    Code.TILE_ALTERED, tile_path(0, index, width), f"hash {at} is not that of its entry"
-                )
-            if not entries_true:
-                detail = f"entry {index * WIDTH + at} does not have the hash that its tile holds"
-                self._report.add(Code.ENTRY_ALTERED, tile_path("entries", index, width), detail)
-
-    def _check_pins(self) -> None:
-        for pin in self._pins:
-            where = f"checkpoint of {pin.size}"
-            root = self._believed().roots.get(pin.size)
-            if pin.size > self._checkpoint.size:
-                detail = f"the log now has only {self._checkpoint.size} entries"
-                self._report.add(Code.ROLLED_BACK, where, detail)
-            elif root == pin.root:
-                self._report.pinned += 1
-            elif root is not None:
-                detail = f"the first {pin.size} entries now hash to {root.hex()}, then to {pin.root.hex()}"
-                self._report.add(Code.HISTORY_REWRITTEN, where, detail)

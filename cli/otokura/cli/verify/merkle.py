@@ -32,6 +32,23 @@ def tree_head(hashes: Sequence[bytes]) -> bytes:
     return hash_children(tree_head(hashes[:split]), tree_head(hashes[split:]))
 
 
+def hash_leaves(entries: Sequence[bytes]) -> list[bytes]:
+    """`hash_leaf` of each."""
+    digest = hashlib.sha256
+    return [digest(b"\x00" + entry).digest() for entry in entries]
+
+
+def tile_head(hashes: Sequence[bytes]) -> bytes:
+    """`tree_head` over as many hashes as a full tile has, or another power of two: level by level."""
+    if not hashes or len(hashes) & (len(hashes) - 1):
+        raise ValueError(f"{len(hashes)} is not a power of two")
+    digest, level = hashlib.sha256, hashes
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=True)
+        level = [digest(b"\x01" + left + right).digest() for left, right in pairs]
+    return level[0]
+
+
 class RollingRoot:
     """The root of a stream of leaf hashes, in memory that grows with the logarithm of their number."""
 
@@ -39,14 +56,19 @@ class RollingRoot:
         self.size = 0
         self._stack: list[tuple[int, bytes]] = []
 
-    def add(self, leaf_hash: bytes) -> None:
-        """Adds one leaf hash: subtrees of equal size are joined (RFC 9162 §2.1.2)."""
-        width, current = 1, leaf_hash
+    def add(self, head: bytes, width: int = 1) -> None:
+        """Adds one leaf hash: subtrees of equal size are joined (RFC 9162 §2.1.2).
+
+        Or the head over the next `width` of them, a power of two of which the size is a multiple.
+        """
+        if self.size % width:
+            raise ValueError(f"no subtree of {width} begins at {self.size}")
+        self.size += width
+        current = head
         while self._stack and self._stack[-1][0] == width:
             current = hash_children(self._stack.pop()[1], current)
             width *= 2
         self._stack.append((width, current))
-        self.size += 1
 
     def root(self) -> bytes:
         """The root of what was added so far."""

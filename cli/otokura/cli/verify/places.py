@@ -23,6 +23,9 @@ _TIMEOUT_SECONDS = 20.0
 class Place(Protocol):
     """Somewhere that holds a log's files."""
 
+    threads: int
+    """How many files are worth asking for at a time, beside what is done with them; 0: none."""
+
     def fetch(self, path: str) -> bytes | None:
         """The file at `path`, None if there is none; VerificationError if it cannot be read."""
         ...
@@ -30,6 +33,8 @@ class Place(Protocol):
 
 class Folder:
     """A log in a folder."""
+
+    threads = 0
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -46,6 +51,8 @@ class Folder:
 
 class Web:
     """A log served over HTTP."""
+
+    threads = 4
 
     def __init__(self, url: str) -> None:
         self._base = url.rstrip("/")
@@ -87,31 +94,40 @@ def tile_path(level: int | str, index: int, width: int) -> str:
 
 def fetch_hashes(place: Place, level: int, index: int, width: int) -> list[bytes]:
     """The first `width` hashes of a tile; a partial tile may have given way to the full one."""
-    path = tile_path(level, index, width)
-    data = _fetch_tile(place, level, index, width)
+    return read_hashes(fetch_tile(place, level, index, width), level, index, width)
+
+
+def read_hashes(data: bytes, level: int, index: int, width: int) -> list[bytes]:
+    """The first `width` hashes of a tile's bytes."""
     if len(data) not in (width * _HASH_BYTES, WIDTH * _HASH_BYTES):
+        path = tile_path(level, index, width)
         raise VerificationError(Code.MALFORMED, path, f"{len(data)} bytes are not {width} hashes")
     return [data[at : at + _HASH_BYTES] for at in range(0, width * _HASH_BYTES, _HASH_BYTES)]
 
 
 def fetch_entries(place: Place, index: int, width: int) -> list[bytes]:
-    """The first `width` entries of a bundle: each a uint16 length, big-endian, and its bytes."""
+    """The first `width` entries of a bundle."""
+    return read_entries(fetch_tile(place, "entries", index, width), index, width)
+
+
+def read_entries(data: bytes, index: int, width: int) -> list[bytes]:
+    """The first `width` entries of a bundle's bytes: each a uint16 length, big-endian, and its bytes."""
     path = tile_path("entries", index, width)
-    data = _fetch_tile(place, "entries", index, width)
     entries: list[bytes] = []
-    at = 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if at + 2 > len(data) or end > len(data):
+    at, size = 0, len(data)
+    while at < size:
+        start = at + 2
+        at = start + int.from_bytes(data[at:start])
+        if start > size or at > size:
             raise VerificationError(Code.MALFORMED, path, "the bundle ends inside an entry")
-        entries.append(data[at + 2 : end])
-        at = end
+        entries.append(data[start:at])
     if len(entries) not in (width, WIDTH):
         raise VerificationError(Code.MALFORMED, path, f"{len(entries)} entries, expected {width}")
     return entries[:width]
 
 
-def _fetch_tile(place: Place, level: int | str, index: int, width: int) -> bytes:
+def fetch_tile(place: Place, level: int | str, index: int, width: int) -> bytes:
+    """The bytes of a tile or bundle; of a partial one that is gone, those of the full one."""
     path = tile_path(level, index, width)
     data = place.fetch(path)
     if data is None and width < WIDTH:

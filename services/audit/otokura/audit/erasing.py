@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, update
+from sqlalchemy import ARRAY, Uuid, any_, case, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -96,7 +96,8 @@ async def erased_before(session: AsyncSession, call_ids: set[UUID]) -> dict[UUID
     """
     await session.exec(select(func.pg_advisory_xact_lock_shared(SEQUENCING_LOCK)))
     wanted = select(Tombstone.call_id, Tombstone.shredded_at).where(
-        col(Tombstone.call_id).in_(call_ids), col(Tombstone.kind) == ErasedKind.CALL
+        col(Tombstone.call_id) == any_(literal(list(call_ids), ARRAY(Uuid))),
+        col(Tombstone.kind) == ErasedKind.CALL,
     )
     return dict((await session.exec(wanted)).all()) if call_ids else {}
 

@@ -53,8 +53,10 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
     level = list(hashes)
     if not level or len(level) & (len(level) - 1):
         raise ValueError(f"a perfect subtree has a power of two of hashes, not {len(level)}")
+    digest = hashlib.sha256
     while len(level) > 1:
-        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        pairs = zip(level[::2], level[1::2], strict=True)
+        level = [digest(_NODE_PREFIX + left + right).digest() for left, right in pairs]
     return level[0]
 
 
@@ -153,15 +155,33 @@ class Frontier:
 
     def append(self, leaf: bytes) -> list[tuple[Node, bytes]]:
         """Adds one leaf hash; returns the nodes it completed that tiles above level 0 hold."""
-        completed: list[tuple[Node, bytes]] = []
-        current, height, index = leaf, 0, self.size
+        return self._join(leaf, 0)
+
+    def _join(self, current: bytes, height: int) -> list[tuple[Node, bytes]]:
+        """Adds a perfect node at the right edge; the tree's size is a multiple of the node's."""
+        index, added = self.size >> height, 1 << height
+        completed = [(Node(height, index), current)] if height and height % TILE_HEIGHT == 0 else []
         while index & 1:
             current = node_hash(self.peaks.pop(), current)
             height, index = height + 1, index >> 1
             if height % TILE_HEIGHT == 0:
                 completed.append((Node(height, index), current))
         self.peaks.append(current)
-        self.size += 1
+        self.size += added
+        return completed
+
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[Node, bytes]]:
+        """Adds leaf hashes, whole tiles level by level: as `append` of each, in half the time."""
+        width = 1 << TILE_HEIGHT
+        completed: list[tuple[Node, bytes]] = []
+        at = 0
+        while at < len(leaves):
+            if self.size % width or len(leaves) - at < width:
+                completed += self.append(leaves[at])
+                at += 1
+                continue
+            completed += self._join(perfect_root(leaves[at : at + width]), TILE_HEIGHT)
+            at += width
         return completed
 
     def root(self) -> bytes:

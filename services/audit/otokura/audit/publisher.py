@@ -24,7 +24,7 @@ from otokura.audit.notes import Signer
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
 from otokura.audit.shelf import Shelf
-from otokura.audit.tiles import Tile, tiles_between
+from otokura.audit.tiles import TILE_WIDTH, Tile, tiles_between
 from otokura.shared.audit_events import AuditAlerted, CheckpointPublished
 from otokura.shared.database import Database
 from otokura.shared.errors import IntegrityError, Unavailable
@@ -37,6 +37,8 @@ MAX_STEP = 1 << 14
 """Entries that one checkpoint adds at most, so that a backlog is published in steps of seconds."""
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
+_REST_SECONDS = 0.05
+"""Between two steps of a backlog, which do not wait for the interval."""
 _PARALLEL = 8
 
 log = get_logger(__name__)
@@ -77,7 +79,9 @@ class Publisher:
 
     async def run(self) -> None:
         """Publishes for ever; the database and the store may come and go."""
+        loop = asyncio.get_running_loop()
         while True:
+            next_at = loop.time() + self._interval
             try:
                 await self._shelf.open()
                 more = await self.publish_all()
@@ -85,7 +89,7 @@ class Publisher:
                 log.warning("publication postponed", error=error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                await asyncio.sleep(self._interval)
+                await asyncio.sleep(_REST_SECONDS if more else next_at - loop.time())
                 if not more:
                     await self._pause()
 
@@ -143,6 +147,7 @@ class Publisher:
         shard = await repository.shard(session, year)
         size = min(shard.size, max(shard.published_size + MAX_STEP, shard.signed_size))
         rows = Rows(session, year)
+        await rows.read_ahead(shard.published_size // TILE_WIDTH * TILE_WIDTH, size)
         root = await check_tree(shard, published, Prover(rows, size))
         tiles = list(tiles_between(shard.published_size, size))
         for at in range(0, len(tiles), _PARALLEL):

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import ARRAY, Uuid, any_, insert, literal, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,6 +20,7 @@ from otokura.audit.erasing import ERASURE, erased_before, goes_with, reader_left
 from otokura.audit.leaves import Prepared
 from otokura.audit.merkle import HASH_BYTES, TILE_HEIGHT, Frontier, leaf_hash
 from otokura.audit.models import Entry, Shard, TileNode
+from otokura.shared.database import copy_rows
 from otokura.shared.errors import IntegrityError
 
 
@@ -53,15 +54,16 @@ async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared])
         return 0
     frontier = frontier_of(shard)
     first = frontier.size
-    nodes: list[dict[str, Any]] = []
-    for item in fresh:
-        for node, hash_ in frontier.append(leaf_hash(item.leaf)):
-            level = node.height // TILE_HEIGHT
-            nodes.append({"shard": shard.shard, "level": level, "index": node.index, "hash": hash_})
+    nodes = [
+        {"shard": shard.shard, "level": node.height // TILE_HEIGHT, "index": node.index, "hash": hash_}
+        for node, hash_ in frontier.extend([leaf_hash(item.leaf) for item in fresh])
+    ]
     connection = await session.connection()
     gone = await erased_before(session, {item.event.call_id for item in fresh if item.event.call_id})
     rows = [_row(shard.shard, first + offset, item, gone) for offset, item in enumerate(fresh)]
-    await connection.execute(insert(Entry), rows)
+    await copy_rows(
+        session, Entry.metadata.tables["entries"], list(rows[0]), (tuple(row.values()) for row in rows)
+    )
     if nodes:
         await connection.execute(insert(TileNode), nodes)
     changed = await connection.execute(
@@ -91,7 +93,9 @@ async def _unknown(session: AsyncSession, prepared: Sequence[Prepared]) -> list[
     unique: dict[UUID, Prepared] = {}
     for item in prepared:
         unique.setdefault(item.event.entry_id, item)
-    found = await session.exec(select(Entry.entry_id).where(col(Entry.entry_id).in_(unique)))
+    # As one array: an IN of a thousand values is a new statement each time.
+    ids = literal(list(unique), ARRAY(Uuid))
+    found = await session.exec(select(Entry.entry_id).where(col(Entry.entry_id) == any_(ids)))
     for known in found.all():
         del unique[known]
     return list(unique.values())
