@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -89,6 +90,12 @@ class Log:
         async with self.database.session() as session:
             result = await (await session.connection()).execute(text(statement), parameters)
             return int(result.rowcount)
+
+    async def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """What SQL finds, behind the service's back."""
+        async with self.database.session() as session:
+            result = await (await session.connection()).execute(text(statement), parameters)
+            return [tuple(row) for row in result.all()]
 
     async def alerts(self) -> list[tuple[str, str, dict[str, object]]]:
         """Kind, source and detail of each alert raised, in order."""

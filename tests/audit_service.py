@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,12 @@ from uuid import UUID
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy import insert, text
 
@@ -69,7 +74,7 @@ class AuditService:
         self.port = free_ports(1)[0]
         self.token_key = Ed25519PrivateKey.generate()
         self.tokens = TokenIssuer(self.token_key, "test-key", ISSUER, "otokura")
-        self.source_key = Ed25519PrivateKey.generate()
+        self.source_key = self._write_key("access.pem")
         self._log_key = self._write_key("log.pem")
         own = self._write_key("audit.pem")
         keys = {"access": public_text(self.source_key), "audit": public_text(own)}
@@ -77,10 +82,17 @@ class AuditService:
         log = self.folder / "audit.log"
         self.program = forked.program("audit", env=self._environment(), log=log)
 
+    def twin(self) -> AuditService:
+        """Another instance: the same keys, database, bucket and broker, and an address of its own."""
+        return replace(self)
+
     def _write_key(self, name: str) -> Ed25519PrivateKey:
+        path = self.folder / name
+        if path.exists():
+            return cast("Ed25519PrivateKey", load_pem_private_key(path.read_bytes(), None))
         key = Ed25519PrivateKey.generate()
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.folder.joinpath(name).write_bytes(pem)
+        path.write_bytes(pem)
         return key
 
     def _environment(self) -> dict[str, str]:

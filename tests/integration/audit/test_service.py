@@ -202,6 +202,7 @@ async def test_bad_filters_are_explained(auditor: httpx.AsyncClient, params: dic
 
 
 @pytest.mark.guarantee("L1")
+@pytest.mark.guarantee("L14")
 async def test_killed_at_any_moment_the_log_loses_nothing_and_repeats_nothing(
     audit: AuditService, tenant_id: UUID
 ) -> None:

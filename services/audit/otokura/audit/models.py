@@ -42,6 +42,8 @@ class Shard(Table, table=True):
     signed_root: bytes | None = Field(default=None, sa_type=LargeBinary)
     published_size: int = Field(default=0, sa_type=BigInteger)
     """Tiles, bundles and checkpoint of this size are in the bucket."""
+    published_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When the newest checkpoint was; None while there is none, not even that of the empty log."""
 
 
 class Entry(Table, table=True):

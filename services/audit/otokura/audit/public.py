@@ -37,7 +37,7 @@ async def list_shards(state: Current) -> ShardList:
             size=shard.published_size,
         )
         for shard in shards
-        if shard.published_size
+        if shard.published_at is not None
     ]
     return ShardList(items=items)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.audit import repository
+from otokura.audit import repository, sequencer
 from otokura.audit.checks import check_tree
 from otokura.audit.errors import StaleAppender
 from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
@@ -40,8 +40,21 @@ _RETRY_SECONDS = 2.0
 _REST_SECONDS = 0.05
 """Between two steps of a backlog, which do not wait for the interval."""
 _PARALLEL = 8
+HELD_AT_MOST = timedelta(seconds=30)
+"""How long a publisher that stands still (its machine is paused) may keep the others from publishing."""
 
 log = get_logger(__name__)
+
+
+async def _hold_at_most(session: AsyncSession, held: timedelta) -> None:
+    """PostgreSQL ends the transaction, and with it the lock, when nothing is asked in it for so long."""
+    limit = "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"
+    await (await session.connection()).execute(text(limit), {"limit": str(int(held.total_seconds() * 1000))})
+
+
+def _unpublished(shard: Shard) -> bool:
+    """Whether something is sequenced that is not published, or not even the empty log is."""
+    return shard.published_size < shard.size or shard.published_at is None
 
 
 class Publisher:
@@ -63,6 +76,7 @@ class Publisher:
         self._interval = interval
         self._wake = asyncio.Event()
         self._distrusted: str | None = None
+        self._year = 0
 
     def wake(self) -> None:
         """There is something new."""
@@ -84,6 +98,7 @@ class Publisher:
             next_at = loop.time() + self._interval
             try:
                 await self._shelf.open()
+                await self.open_year(datetime.now(UTC).year)
                 more = await self.publish_all()
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("publication postponed", error=error)
@@ -102,16 +117,22 @@ class Publisher:
         finally:
             self._wake.clear()
 
+    async def open_year(self, year: int) -> None:
+        """Makes the log of a year when it begins, so that readers tell "empty" from "away"."""
+        if self._year < year:
+            async with self._database.session() as session:
+                await sequencer.open_shard(session, year)
+            self._year = year
+
     async def publish_all(self) -> bool:
         """One step of every shard that has something new; whether there is more to do."""
         more = False
         async with self._database.session() as session:
+            await _hold_at_most(session, HELD_AT_MOST)
             won = text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=PUBLISHER_LOCK)
             if not await (await session.connection()).scalar(won):
                 return False
-            shards = [
-                shard for shard in await repository.shards(session) if shard.published_size < shard.size
-            ]
+            shards = [shard for shard in await repository.shards(session) if _unpublished(shard)]
             UNPUBLISHED.set(sum(shard.size - shard.published_size for shard in shards))
             for shard in shards:
                 more |= await self._try(session, shard)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import or_, tuple_, update
+from sqlalchemy import func, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -111,10 +111,11 @@ async def record_signed(session: AsyncSession, year: int, old: int, size: int, r
 
 async def record_published(session: AsyncSession, year: int, size: int) -> bool:
     """Notes that everything of `size` is in the bucket; False when that was known."""
+    news = or_(col(Shard.published_size) < size, col(Shard.published_at).is_(None))
     changed = await (await session.connection()).execute(
         update(Shard)
-        .where(col(Shard.shard) == year, col(Shard.published_size) < size)
-        .values(published_size=size)
+        .where(col(Shard.shard) == year, col(Shard.published_size) <= size, news)
+        .values(published_size=size, published_at=func.clock_timestamp())
     )
     return changed.rowcount == 1
 

@@ -48,7 +48,7 @@ async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared])
     Returns:
         How many were new.
     """
-    shard = await _lock_shard(session, year)
+    shard = await open_shard(session, year)
     fresh = await _unknown(session, prepared)
     if not fresh:
         return 0
@@ -76,16 +76,25 @@ async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared])
     return len(fresh)
 
 
-async def _lock_shard(session: AsyncSession, year: int) -> Shard:
-    """The newest shard, at least that of `year`, made if it is not there; locked until the commit."""
-    latest = (await session.exec(select(Shard.shard).order_by(col(Shard.shard).desc()).limit(1))).first()
-    number = max(year, latest or 0)
-    if number != latest:
-        empty = {"shard": number, "size": 0, "peaks": b"", "signed_size": 0, "published_size": 0}
+async def open_shard(session: AsyncSession, year: int) -> Shard:
+    """The newest shard, at least that of `year`, made if it is not there; locked until the commit.
+
+    The one before is locked while it is succeeded, and looked for again under the lock: once there is a
+    shard, nothing is appended to an older one, by no replica, whatever its clock says.
+    """
+    newest = select(Shard).order_by(col(Shard.shard).desc()).limit(1)
+    while True:
+        latest = (await session.exec(newest)).first()
+        if latest is not None:
+            locked = select(Shard).where(Shard.shard == latest.shard).with_for_update()
+            found = (await session.exec(locked.execution_options(populate_existing=True))).one()
+            if (await session.exec(newest)).one().shard != found.shard:
+                continue  # it was succeeded while its lock was waited for
+            if found.shard >= year:
+                return found
+        empty = {"shard": year, "size": 0, "peaks": b"", "signed_size": 0, "published_size": 0}
         connection = await session.connection()
         await connection.execute(upsert(Shard).values(empty).on_conflict_do_nothing())
-    locked = select(Shard).where(Shard.shard == number).with_for_update()
-    return (await session.exec(locked.execution_options(populate_existing=True))).one()
 
 
 async def _unknown(session: AsyncSession, prepared: Sequence[Prepared]) -> list[Prepared]:

@@ -135,5 +135,5 @@ async def known_shard(state: State, year: int) -> None:
         NoSuchShard: it has not.
     """
     async with state.database.session() as session:
-        if (await repository.shard(session, year)).published_size == 0:
+        if (await repository.shard(session, year)).published_at is None:
             raise NoSuchShard(f"Nothing is published in shard {year} yet.")

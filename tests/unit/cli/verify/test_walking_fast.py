@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -19,7 +21,13 @@ from otokura.cli.verify.ahead import AHEAD, in_order
 from otokura.cli.verify.leaves import parse_leaf, read_number
 from otokura.cli.verify.merkle import RollingRoot, hash_leaf, hash_leaves, tile_head, tree_head
 
-LEAF = {"v": 1, "source": "access/1", "seq": 7, "time": "2026-05-01T09:00:00Z", "commitment": "0f" * 32}
+LEAF: dict[str, Any] = {
+    "v": 1,
+    "source": "access/1",
+    "seq": 7,
+    "time": "2026-05-01T09:00:00Z",
+    "commitment": "0f" * 32,
+}
 texts = st.one_of(st.sampled_from(['"', "\\", "音", "\x7f", "", " ", '","time":"']), st.text(max_size=8))
 
 
@@ -40,10 +48,10 @@ def hashes(count: int) -> list[bytes]:
     ),
     st.sampled_from([b"", b" ", b"\n"]),
 )
-def test_a_leaf_is_read_fast_exactly_where_it_is_read_at_all(leaf: dict[str, object], after: bytes) -> None:
+def test_a_leaf_is_read_fast_exactly_where_it_is_read_at_all(leaf: dict[str, Any], after: bytes) -> None:
     for members in (leaf, {**LEAF, "source": leaf["source"]}, {**LEAF, "seq": leaf["seq"]}):
         try:
-            data = rfc8785.dumps(members) + after  # type: ignore[arg-type]
+            data = rfc8785.dumps(members) + after
         except ValueError:
             continue  # no JSON that anybody could write
         plain = parse_leaf(data)
@@ -120,7 +128,7 @@ class Fetches:
 
     def __iter__(self) -> Iterator[Callable[[], int]]:
         for number in range(self._count):
-            yield lambda number=number: self._fetch(number)
+            yield partial(self._fetch, number)
 
     def _fetch(self, number: int) -> int:
         with self._lock:
