@@ -95,7 +95,15 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
     keys = SourceKeys.read(settings.source_keys_file)
-    consumer = LogConsumer(settings, database, keys, progress, publisher.wake)
+    consumer = LogConsumer(
+        settings,
+        database,
+        keys,
+        progress,
+        publisher.wake,
+        ahead=timedelta(seconds=settings.clock_seconds),
+        late=timedelta(seconds=settings.late_seconds),
+    )
     watch = Watch(
         database,
         progress,

@@ -80,9 +80,10 @@ class Entry(Table, table=True):
     erased_why: str | None = Field(default=None, sa_type=Text)
     """`erasure`: with the call that the entry is about. `retention`: their time had passed."""
     sequenced_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), server_default=func.now(), nullable=False)
+        default=None, sa_column=Column(DateTime(timezone=True), server_default=func.now())
     )
-    """By the database's clock: a source's own, which `time` is of, may be wrong."""
+    """By this log's clock: `time` is what the source says. Of entries from before this was kept, when it was
+    first kept."""
 
 
 class DetailRetention(Table, table=True):
@@ -120,13 +121,20 @@ class Source(Table, table=True):
     heard_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     closed: bool = False
     silence_alerted: bool = False
+    declared: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """The number that the newest of its heartbeats said, by their own times."""
+    declared_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """The time of that heartbeat."""
 
 
 class Alert(Table, table=True):
     """Something that an auditor must look at; each is reported once."""
 
     __tablename__ = "alerts"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
-    __table_args__ = (UniqueConstraint("kind", "source", "key", name="alerts_once"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "source", "key", name="alerts_once"),
+        Index("alerts_by_tenant", "tenant_id", "at", "id"),
+    )
 
     id: UUID = Field(primary_key=True)
     kind: str = Field(sa_type=Text)
@@ -135,3 +143,5 @@ class Alert(Table, table=True):
     """Tells two alerts of one kind and source apart, and one that is found again from a new one."""
     detail: dict[str, Any] = Field(sa_type=JSONB)
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    tenant_id: UUID | None = None
+    """Whose it is; None: of the installation, which its operators look after."""

@@ -34,6 +34,10 @@ class Settings(ServiceSettings):
     """How long details of entries of no tenant are kept; each tenant has a setting of its own."""
     details_look_seconds: float = Field(default=3_600, gt=0)
     """How often is looked for details that are kept no longer."""
+    clock_seconds: float = Field(default=60, gt=0)
+    """How far a source's clock may be ahead before that is told."""
+    late_seconds: float = Field(default=900, gt=0)
+    """How long an entry may take from its time to the broker before that is told."""
     lock_days: int = Field(default=366, ge=1)
     """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -18,11 +18,8 @@ _BY = {"entries_by_tenant": [], "entries_by_reader": ["reader"], "entries_by_cal
 def upgrade() -> None:
     op.add_column("entries", sa.Column("erased_why", sa.Text))
     op.execute("UPDATE entries SET erased_why = 'erasure' WHERE erased_at IS NOT NULL")
-    moment = sa.Column(
-        "sequenced_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")
-    )
-    op.add_column("entries", moment)
-    op.execute('UPDATE entries SET sequenced_at = "time"')
+    # Not earlier than it was: what is kept for years from then is not forgotten early.
+    op.execute("UPDATE entries SET sequenced_at = now() WHERE sequenced_at IS NULL")
     for name, columns in _BY.items():
         op.drop_index(name, "entries")
         op.create_index(name, "entries", ["tenant_id", *columns, "time", "shard", "index"])
