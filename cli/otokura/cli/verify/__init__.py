@@ -6,6 +6,7 @@ It shares no code with the services that write the log; it rests on hashlib, cry
 from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.exports import Exported, verify_export
 from otokura.cli.verify.findings import Code, Cosignature, Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.merkle import is_consistent
@@ -18,6 +19,7 @@ __all__ = [
     "Cosignature",
     "Erased",
     "Evidence",
+    "Exported",
     "Finding",
     "Report",
     "VerificationError",
@@ -29,6 +31,7 @@ __all__ = [
     "parse_vkey",
     "verify_erasure",
     "verify_evidence",
+    "verify_export",
     "verify_inclusion",
     "verify_log",
     "verify_receipt",

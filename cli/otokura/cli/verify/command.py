@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence_command import evidence
+from otokura.cli.verify.export_command import export
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey
@@ -47,11 +48,12 @@ class _Verifying(TyperGroup):
 
 app = typer.Typer(
     cls=_Verifying,
-    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an erasure, "
-    "evidence.",
+    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an export, "
+    "an erasure, evidence.",
 )
 app.command("receipt")(receipt)
 app.command()(evidence)
+app.command("export")(export)
 
 
 @app.command("log")

@@ -40,6 +40,7 @@ from otokura.access.oidc.fetching import Documents
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import AnyVerifier, OidcVerifier
 from otokura.access.policy import api as policy
+from otokura.access.policy import in_force
 from otokura.access.reads import api as reads
 from otokura.access.reads import sealed
 from otokura.access.reads.closing import Closings
@@ -162,6 +163,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     signing = SigningKeys(database, private_key, settings.issuer)
     async with database.session() as session:
         await see_configured_token(session, settings)
+        await in_force.note(session, policies)
     await signing.announce()
     documents = Documents(settings)
     stack.push_async_callback(documents.close)

@@ -63,17 +63,30 @@ class EntryCursor(Cursor):
         return cls(time=entry.time, shard=entry.shard, index=entry.index).encode()
 
 
-async def _filter(
+async def entry_filter(
     reader: Annotated[str | None, Query(max_length=200, description="Who asked.")] = None,
     call_id: Annotated[UUID | None, Query(description="About which call.")] = None,
     action: Annotated[str | None, Query(max_length=64, examples=["read.opened"])] = None,
     since: Annotated[datetime | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="Before (RFC 3339).")] = None,
 ) -> EntryFilter:
-    return EntryFilter(reader, call_id, action, _utc(since), _utc(until))
+    """Which entries, as the query says it."""
+    return EntryFilter(reader, call_id, action, utc(since), utc(until))
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def given(wanted: EntryFilter) -> dict[str, Any]:
+    """The filter as its entry tells it."""
+    filters = {
+        "reader": wanted.reader,
+        "call_id": wanted.call_id,
+        "action": wanted.action,
+        "from": wanted.since,
+        "to": wanted.until,
+    }
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def utc(at: datetime | None) -> datetime | None:
     """A time without an offset is UTC."""
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
@@ -84,7 +97,7 @@ async def list_entries(
     response: Response,
     auditor: Auditor,
     state: Current,
-    wanted: Annotated[EntryFilter, Depends(_filter)],
+    wanted: Annotated[EntryFilter, Depends(entry_filter)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[EntryView]:
@@ -93,15 +106,7 @@ async def list_entries(
     async with state.database.session() as session:
         found = await repository.entries(session, auditor.tenant_id, wanted, before, limit + 1)
     items = [view(entry) for entry in found[:limit]]
-    filters = {
-        "reader": wanted.reader,
-        "call_id": wanted.call_id,
-        "action": wanted.action,
-        "from": wanted.since,
-        "to": wanted.until,
-    }
-    given = {name: value for name, value in filters.items() if value is not None}
-    entry_id = await record(request, state, auditor, {"filter": given, "shown": len(items)})
+    entry_id = await record(request, state, auditor, {"filter": given(wanted), "shown": len(items)})
     response.headers[ENTRY_ID] = str(entry_id)
     return Page(items=items, next_cursor=EntryCursor.after(items[-1]) if len(found) > limit else None)
 

@@ -10,7 +10,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from otokura.audit import api, certificates, custody, public
+from otokura.audit import api, certificates, custody, exports, public, questions
 from otokura.audit.erasing import AuditPart
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.measuring import Measuring
@@ -20,6 +20,8 @@ from otokura.audit.publisher import Publisher
 from otokura.audit.retaining import Retaining
 from otokura.audit.settings import Settings
 from otokura.audit.shelf import Shelf
+from otokura.audit.siem import Sending
+from otokura.audit.siem_receivers import read_receivers
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.state import State
 from otokura.audit.watch import Watch
@@ -42,7 +44,14 @@ GROUP = "otokura-audit"
 
 def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
-    routers = [api.router, certificates.router, custody.router, public.router]
+    routers = [
+        api.router,
+        questions.router,
+        exports.router,
+        certificates.router,
+        custody.router,
+        public.router,
+    ]
     return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=routers)
 
 
@@ -113,6 +122,9 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("watch", watch.run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
+    for receiver in read_receivers(settings.siem_file):
+        sending = Sending(database, receiver, settings.log_origin)
+        supervisor.start(f"siem-{receiver.name}", sending.run)
     supervisor.start("measuring", Measuring(database, progress).run)
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)

@@ -19,3 +19,7 @@ MISSING = gauge("otokura_audit_missing_count", "Numbers in these runs.")
 PUBLICATION_SECONDS = histogram(
     "otokura_audit_publication_duration_seconds", "Time to publish tiles and a checkpoint."
 )
+SIEM_SENT = counter("otokura_audit_siem_sent_total", "Entries that a receiver took.", ("receiver",))
+SIEM_BEHIND = gauge(
+    "otokura_audit_siem_behind_count", "Entries of the log that a receiver was not sent yet.", ("receiver",)
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,34 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     Text,
+    TextClause,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from otokura.shared.audit_entries import Action
+
+DENIALS = (Action.READ_DENIED, Action.LOGIN_REFUSED, Action.TOKEN_DENIED, Action.DISCLOSURE_DENIED)
+CHANGES = (
+    Action.POLICIES_CHANGED,
+    Action.ZONE_CREATED,
+    Action.ZONE_CHANGED,
+    Action.ZONE_DELETED,
+    Action.HOLD_SET,
+    Action.HOLD_LIFTED,
+    Action.SETTINGS_CHANGED,
+    Action.RETENTION_CHANGED,
+)
+
+
+def one_of(actions: Sequence[str]) -> TextClause:
+    """The condition of an index that holds these alone."""
+    quoted = ", ".join(f"'{action}'" for action in actions)
+    return text(f"action IN ({quoted})")
 
 
 class Table(SQLModel, registry=registry()):
@@ -56,6 +79,8 @@ class Entry(Table, table=True):
         Index("entries_by_reader", "tenant_id", "reader", "time", "shard", "index"),
         Index("entries_by_call", "tenant_id", "call_id", "time", "shard", "index"),
         Index("entries_by_action", "tenant_id", "action", "time", "shard", "index"),
+        Index("entries_denied", "tenant_id", "time", "shard", "index", postgresql_where=one_of(DENIALS)),
+        Index("entries_of_changes", "tenant_id", "time", "shard", "index", postgresql_where=one_of(CHANGES)),
         Index("entries_by_age", "tenant_id", "sequenced_at"),
         Index("entries_by_source", "source", "seq"),
     )
@@ -95,6 +120,16 @@ class DetailRetention(Table, table=True):
     """The nil UUID for entries of no tenant."""
     done: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     """Of what was sequenced before, only what is held, or proof, has its detail."""
+
+
+class SiemCursor(Table, table=True):
+    """How far a receiver has been sent a shard's entries."""
+
+    __tablename__ = "siem_cursors"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    shard: int = Field(primary_key=True, sa_type=SmallInteger)
+    next: int = Field(sa_type=BigInteger)
 
 
 class TileNode(Table, table=True):

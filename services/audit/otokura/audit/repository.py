@@ -13,6 +13,7 @@ from sqlalchemy import func, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from otokura.audit.coverage import Coverage, Gap
 from otokura.audit.errors import NoSuchShard
@@ -55,14 +56,8 @@ class Noticed:
     back: set[str] = field(default_factory=set[str])
 
 
-async def entries(
-    session: AsyncSession,
-    tenant_id: UUID | None,
-    wanted: EntryFilter,
-    before: Place | None,
-    limit: int,
-) -> Sequence[Entry]:
-    """A tenant's entries that match, newest first, from before a place on."""
+def matching(tenant_id: UUID | None, wanted: EntryFilter) -> SelectOfScalar[Entry]:
+    """The query of a tenant's entries that match, in no order."""
     # `=` and IS NULL are read off an index; IS NOT DISTINCT FROM is not.
     statement = select(Entry).where(Entry.tenant_id == tenant_id)
     if wanted.reader is not None:
@@ -75,6 +70,18 @@ async def entries(
         statement = statement.where(Entry.time >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(Entry.time < wanted.until)
+    return statement
+
+
+async def entries(
+    session: AsyncSession,
+    tenant_id: UUID | None,
+    wanted: EntryFilter,
+    before: Place | None,
+    limit: int,
+) -> Sequence[Entry]:
+    """A tenant's entries that match, newest first, from before a place on."""
+    statement = matching(tenant_id, wanted)
     if before is not None:
         statement = statement.where(tuple_(col(Entry.time), col(Entry.shard), col(Entry.index)) < before)
     newest_first = (col(Entry.time).desc(), col(Entry.shard).desc(), col(Entry.index).desc())

@@ -32,6 +32,8 @@ class Settings(ServiceSettings):
     """How long a source that did not say `closed` may be silent."""
     detail_days: int = Field(default=1_826, ge=365, le=36_500)
     """How long details of entries of no tenant are kept; each tenant has a setting of its own."""
+    siem_file: Path | None = None
+    """JSON: to whom entries are sent as they come; see docs/siem.md."""
     details_look_seconds: float = Field(default=3_600, gt=0)
     """How often is looked for details that are kept no longer."""
     clock_seconds: float = Field(default=60, gt=0)

@@ -135,4 +135,6 @@ def _settled_event(call: Call, outcome: Outcome, moment: datetime) -> CallSettle
 
 
 def _entry(call: Call, action: Action, detail: dict[str, Any]) -> AuditDraft:
-    return AuditDraft(action=action, tenant_id=call.tenant_id, reader=None, call_id=call.id, detail=detail)
+    """Its reader is the vendor's client that sent the call."""
+    sent_by = str(call.client_id)
+    return AuditDraft(action=action, tenant_id=call.tenant_id, reader=sent_by, call_id=call.id, detail=detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Text, UniqueConstraint
+from sqlalchemy import Column, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -26,3 +26,14 @@ class ZoneRecord(Table, table=True):
     valid_until: datetime | None = moment(nullable=True)
     version: int = 1
     created_at: datetime = moment()
+
+
+class PoliciesInForce(Table, table=True):
+    """The policies by which was decided last: one row."""
+
+    __tablename__ = "policies_in_force"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    id: int = Field(primary_key=True, sa_type=SmallInteger)
+    version: str = Field(sa_type=Text)
+    """`PolicyEngine.version`."""
+    names: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

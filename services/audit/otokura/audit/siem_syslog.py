@@ -1,0 +1,103 @@
+"""Entries as syslog: RFC 5424 messages, octet-counted over TCP or TLS (RFC 5425 §4.3, RFC 6587 §3.4.1).
+
+Syslog acknowledges nothing. So each batch has a connection of its own that is closed in order: only when the
+receiver has read to the end and closed its side, too, is the batch taken for received. Blocking: call it in
+a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from otokura.audit.siem_receivers import SyslogReceiver
+from otokura.shared.errors import Unavailable
+
+SECONDS = 10.0
+"""For connecting, and for each read and write."""
+FACILITY = 13
+"""Log audit (RFC 5424 §6.2.1)."""
+_WARNING, _NOTICE, _INFORMATIONAL = 4, 5, 6
+_NOTABLE = (".changed", ".created", ".deleted", ".set", ".lifted", ".removed", ".revoked", ".destroyed")
+_REFUSED = (".denied", ".refused", ".raised", ".asked")
+_BOM = "\ufeff"
+_PARAMETERS = ("entry_id", "shard", "index", "source", "seq", "tenant_id", "reader", "call_id")
+
+
+def message(entry: dict[str, Any], host: str, enterprise: int) -> bytes:
+    """One entry as an RFC 5424 message: who and what as structured data, all of it as JSON in the text.
+
+    Args:
+        entry: what of it is told.
+        host: the log's name.
+        enterprise: the private enterprise number of the structured data.
+    """
+    action: str = entry["action"]
+    pri = FACILITY * 8 + _severity(action)
+    told = [f'{name}="{_escaped(str(entry[name]))}"' for name in _PARAMETERS if entry[name] is not None]
+    data = f"[otokura@{enterprise} {' '.join(told)}]"
+    head = f"<{pri}>1 {entry['time']} {_printable(host, 255)} otokura - {_printable(action, 32)} {data}"
+    body = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+    return f"{head} {_BOM}{body}".encode()
+
+
+def _severity(action: str) -> int:
+    if action.endswith(_REFUSED):
+        return _WARNING
+    return _NOTICE if action.endswith(_NOTABLE) else _INFORMATIONAL
+
+
+def _printable(text: str, length: int) -> str:
+    """PRINTUSASCII of a length (RFC 5424 §6)."""
+    return "".join(each if "!" <= each <= "~" else "?" for each in text)[:length] or "-"
+
+
+def _escaped(text: str) -> str:
+    """A parameter's value (RFC 5424 §6.3.3); control characters could end a line somewhere."""
+    plain = "".join(each if each.isprintable() else "?" for each in text)
+    return plain.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
+
+
+def framed(messages: Sequence[bytes]) -> bytes:
+    """Messages one after another, each after its length in bytes."""
+    return b"".join(b"%d %b" % (len(each), each) for each in messages)
+
+
+def send(receiver: SyslogReceiver, data: bytes) -> None:
+    """Sends one batch and waits until the receiver has read it to the end.
+
+    Raises:
+        Unavailable: it is away, is not who it should be, or has not read to the end.
+    """
+    url = urlsplit(receiver.url)
+    place = (str(url.hostname), int(url.port or 0))
+    try:
+        with socket.create_connection(place, timeout=SECONDS) as plain:
+            if url.scheme == "tcp":
+                plain.sendall(data)
+                plain.shutdown(socket.SHUT_WR)
+                _read_to_end(plain)
+                return
+            with _context(receiver).wrap_socket(plain, server_hostname=place[0]) as secure:
+                secure.sendall(data)
+                # Sends close_notify and waits for the receiver's (RFC 5425 §4.4): an EOF alone is an error.
+                secure.unwrap()
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"The syslog receiver {receiver.name} is away: {type(error).__name__}.") from error
+
+
+def _read_to_end(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
+def _context(receiver: SyslogReceiver) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=receiver.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if receiver.certificate_file is not None:
+        context.load_cert_chain(receiver.certificate_file, receiver.key_file)
+    return context

@@ -1,0 +1,325 @@
+"""Streaming to a SIEM: real receivers, killed and started again; nothing is lost, the order is the log's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import re
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from sqlalchemy import text
+
+import otokura.audit.siem as module
+from audit_fixtures import Log
+from audit_logs import Scribe
+from otokura.audit.leaves import prepare
+from otokura.audit.siem import Sending
+from otokura.audit.siem_receivers import EventsReceiver, SyslogReceiver, read_receivers
+from otokura.cli.local.ports import free_ports
+from otokura.shared.errors import Unavailable
+from otokura.shared.ids import uuid7
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3]
+
+ORIGIN = "audit.example.jp/log"
+
+
+@dataclass
+class Syslog:
+    """A receiver that reads octet-counted messages; one that `dies` reads none of what came."""
+
+    port: int
+    context: ssl.SSLContext | None = None
+    dies: bool = False
+    messages: list[str] = field(default_factory=list[str])
+    cut_off: int = 0
+    """Bytes of a message that did not come whole."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Syslog]:
+        server = await asyncio.start_server(
+            self._take, "127.0.0.1", self.port, ssl=None if self.dies else self.context
+        )
+        try:
+            yield self
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.dies:
+            # As the kernel closes for a process that was killed with bytes unread.
+            line: socket.socket = writer.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return
+        try:
+            while length := await reader.readuntil(b" "):
+                self.messages.append((await reader.readexactly(int(length))).decode())
+        except asyncio.IncompleteReadError as end:
+            self.cut_off += len(end.partial)
+        finally:
+            writer.close()
+
+    def ids(self) -> list[str]:
+        return [re.findall(r'entry_id="([^"]+)"', message)[0] for message in self.messages]
+
+
+async def appended(log: Log, scribe: Scribe, count: int, **members: Any) -> list[str]:
+    events = [scribe.entry(**members) for _ in range(count)]
+    await log.append([prepare(event) for event in events])
+    return [str(event.entry_id) for event in events]
+
+
+async def send_all(sending: Sending) -> None:
+    while await sending.step():
+        pass
+
+
+def syslog_receiver(port: int, **members: Any) -> SyslogReceiver:
+    url = f"{'tls' if 'ca_file' in members else 'tcp'}://localhost:{port}".replace("localhost", "127.0.0.1")
+    return SyslogReceiver(name="siem", kind="syslog", url=url, **members)
+
+
+def tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context, and the file with who signed it."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return context, folder / "ca.pem"
+
+
+async def test_messages_are_rfc_5424_and_tell_no_more_than_they_may(log: Log) -> None:
+    [port] = free_ports(1)
+    scribe, tenant_id = Scribe(), uuid7()
+    detail = {
+        "reason": "顧客の依頼", "address": "192.0.2.1", "why": ["outside-zones"], "purpose": "q",
+        "question": {"nested": "x"},
+    }  # fmt: skip
+    reader = 'a"]\\\n' + "x" * 400
+    ids = await appended(
+        log, scribe, 1, tenant_id=tenant_id, action="read.denied", reader=reader, detail=detail
+    )
+    async with Syslog(port).running() as received:
+        await send_all(Sending(log.database, syslog_receiver(port, from_beginning=True), ORIGIN))
+        also = syslog_receiver(port, from_beginning=True, also=("reason",)).model_copy(
+            update={"name": "other"}
+        )
+        await send_all(Sending(log.database, also, ORIGIN))
+    plain, told = received.messages
+    match = re.fullmatch(
+        r"<108>1 (\S+Z) audit\.example\.jp otokura - read\.denied \[otokura@32473 (.*)\] \ufeff(\{.*\})",
+        plain,
+        re.DOTALL,
+    )
+    assert match is not None
+    assert f'entry_id="{ids[0]}"' in match[2]
+    assert r'reader="a\"\]\\?x' in match[2]
+    body = json.loads(match[3])
+    assert body["detail"] == {"address": "192.0.2.1", "why": ["outside-zones"], "purpose": "q"}
+    assert len(body["reader"]) == 256
+    assert "顧客" not in plain
+    assert "顧客の依頼" in told
+
+
+@pytest.mark.guarantee("L20")
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+async def test_a_receiver_that_is_away_dies_and_comes_again_misses_nothing(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secure: bool
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 7)
+    [port] = free_ports(1)
+    context, ca_file = tls(tmp_path) if secure else (None, None)
+    members: dict[str, Any] = {"ca_file": ca_file} if secure else {}
+    receiver, scribe = syslog_receiver(port, from_beginning=True, **members), Scribe()
+    ids = await appended(log, scribe, 30)
+    got: list[str] = []
+    with pytest.raises(Unavailable):
+        await Sending(log.database, receiver, ORIGIN).step()
+    for dies in (False, True, False):
+        async with Syslog(port, context, dies=dies).running() as received:
+            # Another process each time: what it knows is in the database.
+            sending = Sending(log.database, receiver, ORIGIN)
+            if dies:
+                with pytest.raises(Unavailable):
+                    await sending.step()
+            else:
+                await sending.step()
+        got += received.ids()
+        ids += await appended(log, scribe, 5)
+    async with Syslog(port, context).running() as received:
+        await send_all(Sending(log.database, receiver, ORIGIN))
+    got += received.ids()
+    assert received.cut_off == 0
+    assert got == ids
+
+
+@pytest.mark.guarantee("L20")
+async def test_who_is_killed_between_the_receivers_answer_and_the_note_of_it_sends_again(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [port] = free_ports(1)
+    receiver = syslog_receiver(port, from_beginning=True)
+    ids = await appended(log, Scribe(), 3)
+    async with Syslog(port).running() as received:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_move", _killed)
+            with pytest.raises(Killed):
+                await Sending(log.database, receiver, ORIGIN).step()
+        await send_all(Sending(log.database, receiver, ORIGIN))
+    assert received.ids() == ids * 2
+
+
+class Killed(BaseException):
+    """Nothing more happens in this process."""
+
+
+async def _killed(*_: object) -> None:
+    raise Killed
+
+
+@pytest.mark.guarantee("L20")
+async def test_a_receiver_that_is_somebody_else_gets_nothing(log: Log, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    context, _ = tls(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    _, wrong = tls(other)
+    await appended(log, Scribe(), 1)
+    async with Syslog(port, context).running() as received:
+        sending = Sending(log.database, syslog_receiver(port, from_beginning=True, ca_file=wrong), ORIGIN)
+        with pytest.raises(Unavailable):
+            await sending.step()
+    assert received.messages == []
+
+
+async def test_a_new_receiver_begins_with_what_comes_then_and_a_tenants_gets_the_tenants(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOKED_AT", 4)
+    [port] = free_ports(1)
+    scribe, tenant_id = Scribe(), uuid7()
+    await appended(log, scribe, 3, tenant_id=tenant_id)
+    sending = Sending(log.database, syslog_receiver(port, tenant_id=tenant_id), ORIGIN)
+    async with Syslog(port).running() as received:
+        await send_all(sending)
+        await appended(log, scribe, 9, tenant_id=uuid7())
+        ids = await appended(log, scribe, 2, tenant_id=tenant_id)
+        await appended(log, scribe, 9, tenant_id=None)
+        await send_all(sending)
+    assert received.ids() == ids
+
+
+async def test_two_replicas_send_each_batch_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 5)
+    [port] = free_ports(1)
+    receiver = syslog_receiver(port, from_beginning=True)
+    ids = await appended(log, Scribe(), 40)
+    async with Syslog(port).running() as received:
+        while len(received.messages) < len(ids):
+            await asyncio.gather(*(Sending(log.database, receiver, ORIGIN).step() for _ in range(3)))
+    assert received.ids() == ids
+
+
+@dataclass
+class Hook:
+    """An HTTP server that keeps what it got, and answers what it is told to."""
+
+    answers: list[int]
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list[tuple[dict[str, str], bytes]])
+
+    @asynccontextmanager
+    async def running(self, port: int) -> AsyncIterator[Hook]:
+        server = await asyncio.start_server(self._take, "127.0.0.1", port)
+        try:
+            yield self
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head)}
+        self.got.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        status = self.answers.pop(0) if self.answers else 204
+        location = b"Location: http://127.0.0.1:1/\r\n" if status == 302 else b""
+        writer.write(b"HTTP/1.1 %d X\r\n%bContent-Length: 0\r\n\r\n" % (status, location))
+        await writer.drain()
+        writer.close()
+
+
+@pytest.mark.guarantee("L20")
+async def test_cloudevents_are_signed_and_sent_again_until_they_are_taken(log: Log, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    secret, token = tmp_path / "secret", tmp_path / "token"
+    secret.write_text("s3cret\n")
+    token.write_text("t0ken\n")
+    receiver = EventsReceiver(
+        name="events", kind="cloudevents", url=f"http://127.0.0.1:{port}/in?x=1",
+        secret_file=secret, token_file=token, from_beginning=True,
+    )  # fmt: skip
+    ids = await appended(log, Scribe(), 3)
+    sending = Sending(log.database, receiver, ORIGIN)
+    async with Hook([500, 302, 400]).running(port) as hook:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await sending.step()
+        await send_all(sending)
+    assert len(hook.got) == 4
+    headers, body = hook.got[-1]
+    assert headers["content-type"] == "application/cloudevents-batch+json; charset=utf-8"
+    assert headers["authorization"] == "Bearer t0ken"
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    mac = hmac.new(b"s3cret", signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(mac).decode()}"
+    events = json.loads(body)
+    assert [event["id"] for event in events] == ids
+    assert {event["specversion"] for event in events} == {"1.0"}
+    assert {event["source"] for event in events} == {f"//{ORIGIN}/2026"}
+    assert events == sorted(events, key=lambda event: str(event["sequence"]))
+
+
+async def test_a_shard_that_grows_after_the_next_began_is_sent_to_its_end(log: Log) -> None:
+    [port] = free_ports(1)
+    scribe, receiver = Scribe(), syslog_receiver(port, from_beginning=True)
+    old = await appended(log, scribe, 2)
+    events = [scribe.entry() for _ in range(2)]
+    await log.append([prepare(event) for event in events], year=2027)
+    async with Syslog(port).running() as received:
+        await send_all(Sending(log.database, receiver, ORIGIN))
+        async with log.database.session() as session:
+            moved = "UPDATE siem_cursors SET next = 1 WHERE shard = 2026"
+            await (await session.connection()).execute(text(moved))
+        await send_all(Sending(log.database, receiver, ORIGIN))
+    assert received.ids() == [*old, *(str(event.entry_id) for event in events), old[1]]
+
+
+def test_the_file_of_receivers_is_checked(tmp_path: Path) -> None:
+    assert read_receivers(None) == []
+    path = tmp_path / "siem.json"
+    good = {"name": "a", "kind": "syslog", "url": "tls://siem.example.jp:6514"}
+    path.write_text(json.dumps([good]))
+    assert read_receivers(path)[0].name == "a"
+    for bad in (
+        [good, good],
+        [good | {"url": "udp://x:1"}],
+        [good | {"kind": "carrier-pigeon"}],
+        [good | {"secret": "x"}],
+        [{"name": "a", "kind": "cloudevents", "url": "https://user:secret@x/"}],
+    ):
+        path.write_text(json.dumps(bad))
+        with pytest.raises(ValueError, match=r"."):
+            read_receivers(path)
