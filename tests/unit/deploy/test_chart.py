@@ -197,6 +197,18 @@ def test_access_reaches_identity_providers_where_that_is_wanted() -> None:
     assert given["OTOKURA_OIDC_ALLOWED_NETWORKS"] == "10.50.0.0/16"
 
 
+def test_audit_reaches_the_receivers_of_entries_where_there_are_any() -> None:
+    """Without them there is no way out (`test_a_service_reaches_only_what_it_needs`)."""
+    scenario = "external-store-values.yaml"
+    assert ways_out(scenario, 6514, "audit") == [{"cidr": "10.60.0.0/24"}]
+    [container] = pod_templates(scenario)["otokura-audit"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_SIEM_FILE"] == "/etc/otokura/siem.json"
+    assert given["OTOKURA_DETAIL_DAYS"] == "1826"
+    [without] = pod_templates("default-values.yaml")["otokura-audit"]["spec"]["containers"]
+    assert "OTOKURA_SIEM_FILE" not in {item["name"] for item in without["env"]}
+
+
 def test_the_way_out_can_be_closed() -> None:
     policy = policy_with({"webhooks": {"enabled": False}}, "ingest")
     assert 443 not in {port["port"] for rule in policy["egress"] for port in rule["ports"]}
@@ -234,6 +246,9 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"summaries": {"url": "llm.example", "model": "a-model"}},
         {"summaries": {"networks": ["0.0.0.0/0"]}},
         {"s3": {"endpoint": ""}, "minio": {"enabled": False}},
+        {"auditDetailDays": 30},
+        {"siem": {"enabled": True}},
+        {"siem": {"enabled": True, "networks": ["0.0.0.0/0"]}},
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
