@@ -142,6 +142,7 @@ class Export:
         announced = await self._announced(permit, shown)
         about = {"kind": "export", "view": self._asked.view.value, "export_id": self.id}
         opened = await gate.open_read(self._state, permit, manifest, about)
+        opened.serve()
         sent = 0
         try:
             async with aclosing(self._files(opened, shown, announced)) as chunks:

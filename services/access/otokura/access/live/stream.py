@@ -155,6 +155,7 @@ class LiveDelivery(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends until the text ends, the reader goes away, or this process is told to stop."""
         outcome = Outcome.ABORTED
+        self._opened.serve()
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         pumping = asyncio.create_task(self._pump(send))
         gone = asyncio.create_task(_until_gone(receive))

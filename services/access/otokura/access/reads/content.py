@@ -233,10 +233,10 @@ async def begun(opened: OpenedRead, work: Awaitable[T]) -> T:
         return await work
     except IntegrityError as error:
         gone = await opened.is_gone()
-        opened.close(Outcome.REVOKED if gone else failed(error, opened), 0)
+        opened.give_up(Outcome.REVOKED if gone else failed(error, opened))
         if gone:
             raise NotFound("There is no such call.") from error
         raise
     except BaseException as error:
-        opened.close(failed(error, opened), 0)
+        opened.give_up(failed(error, opened))
         raise

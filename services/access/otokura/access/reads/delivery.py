@@ -73,6 +73,7 @@ class Delivery(Response):
         meter = _Meter(send)
         outcome = Outcome.ABORTED
         gone = asyncio.create_task(wait_until_gone(receive))
+        self._opened.serve()
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
