@@ -43,7 +43,7 @@ async def accused(desk: Desk) -> list[tuple[str, str, object, object]]:
     raised = await Reconciler(desk.log.database).look(datetime.now(UTC))
     assert {alert.kind for alert in raised} <= {"unmatched"}
     names = ("tenant_id", "unmatched", "opened")
-    return [(alert.source, *(alert.detail[name] for name in names)) for alert in raised]  # type: ignore[misc]
+    return [(alert.source, *(alert.detail[name] for name in names)) for alert in raised]
 
 
 @pytest.mark.guarantee("L23")
