@@ -128,15 +128,6 @@ class Opened:
         """Whether the reader may go on."""
         return await self.look_again() is not None
 
-    def serve(self) -> None:
-        """Counts the read, before its first byte leaves: apart from its entry, with which it is compared."""
-        self.state.audit.reads.serve(self.permit.row["tenant_id"])
-
-    def give_up(self, outcome: Outcome) -> None:
-        """Closes it before anything of it left, and counts that."""
-        self.state.audit.reads.drop(self.permit.row["tenant_id"])
-        self.close(outcome, 0)
-
     def close(self, outcome: Outcome, sent: int) -> None:
         """Writes `read.closed`, beside the request."""
         detail = {
