@@ -86,6 +86,18 @@ async def test_entries_that_come_after_the_count_are_waited_for(desk: Desk, scri
 
 
 @pytest.mark.guarantee("L23")
+async def test_what_is_under_way_does_not_stand_in_for_a_read_for_ever(desk: Desk, scribe: Scribe) -> None:
+    """It comes, and is no read: now it is known that there are two entries, and not three."""
+    (first,) = reads(scribe, 1)
+    searched = scribe.entry(tenant_id=TENANT, action="calls.searched")
+    (third,) = reads(scribe, 1)
+    await desk.take(first, third, scribe.counted({TENANT: (3, 0)}))
+    assert await accused(desk) == []
+    await desk.take(searched)
+    assert await accused(desk) == [(scribe.source, str(TENANT), 1, 2)]
+
+
+@pytest.mark.guarantee("L23")
 async def test_a_killed_one_is_not_accused(desk: Desk, scribe: Scribe) -> None:
     """Of its last reads the entries came, and the counts did not; its successor counts from the beginning."""
     await desk.take(*reads(scribe, 3), scribe.counted({TENANT: (3, 0)}), *reads(scribe, 2))

@@ -1,4 +1,4 @@
-"""Counts reads where their bytes leave, apart from their entries, with which audit compares (decision 0041)."""
+"""Counts reads where their bytes leave, apart from their entries; audit compares (decision 0041)."""
 
 from __future__ import annotations
 
