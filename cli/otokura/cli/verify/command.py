@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import httpx
 import typer
 from typer.core import TyperGroup
 
@@ -19,7 +17,23 @@ from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
-from otokura.cli.verify.notes import make_vkey, parse_vkey
+from otokura.cli.verify.notes import make_vkey
+from otokura.cli.verify.options import (
+    WRONG,
+    AsJson,
+    Keys,
+    Quorum,
+    SourceKeys,
+    Witnessing,
+    give_up,
+    read_keys,
+    read_object,
+    read_source_keys,
+    read_vkeys,
+    read_witnesses,
+    refuse,
+)
+from otokura.cli.verify.receipt_command import receipt
 
 
 class _Verifying(TyperGroup):
@@ -33,25 +47,22 @@ class _Verifying(TyperGroup):
 
 app = typer.Typer(
     cls=_Verifying,
-    help="Verify what Otokura says with public keys alone: a log (without a command), an erasure, evidence.",
+    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an erasure, "
+    "evidence.",
 )
+app.command("receipt")(receipt)
 app.command()(evidence)
 
 
 @app.command("log")
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - options of a command
     location: Annotated[
         str | None,
         typer.Argument(
             help="The log: https://…/log/<year>, or a folder with its files; the local one if not given."
         ),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="The log's public key (vkey), or a file that holds it. From elsewhere than the log."
-        ),
-    ] = None,
+    key: Keys = None,
     pin: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint kept from earlier; may be given several times.")
     ] = None,
@@ -59,11 +70,11 @@ def verify(
         list[Path] | None,
         typer.Option(help="A receipt to verify against the log; may be given several times."),
     ] = None,
-    source_keys: Annotated[
-        Path | None, typer.Option(help="JSON {service: base64 public key}: checks who wrote each receipt.")
-    ] = None,
+    source_keys: SourceKeys = None,
+    witness: Witnessing = None,
+    quorum: Quorum = None,
     save: Annotated[Path | None, typer.Option(help="Keep the checkpoint here, to pin it next time.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     data: Annotated[Path, typer.Option(help="The data folder of the local Otokura.")] = Path(".otokura"),
 ) -> None:
     """Verify an audit log with public keys alone.
@@ -73,23 +84,25 @@ def verify(
     """
     try:
         if location is None:
-            location, key = _local_log(data)
-        report = verify_log(
-            location,
-            _read_key(key, location),
-            pinned=[path.read_text() for path in pin or ()],
-            receipts=[_read_object(path) for path in receipt or ()],
-            source_keys=None if source_keys is None else _read_object(source_keys),
+            location, local_key = _local_log(data)
+            key = key or [local_key]
+        keys = read_keys(key, location)
+        pins, receipts = (
+            [path.read_text() for path in pin or ()],
+            [read_object(each) for each in receipt or ()],
         )
-    except (OSError, ValueError, httpx.HTTPError, VerificationError) as error:
-        typer.echo(f"Cannot begin: {error}", err=True)
-        raise typer.Exit(2) from None
+        services, witnesses = read_source_keys(source_keys), read_witnesses(witness, quorum)
+    except (OSError, ValueError, VerificationError) as error:
+        raise give_up(error) from None
+    report = verify_log(
+        location, keys, pinned=pins, receipts=receipts, source_keys=services, witnesses=witnesses
+    )
     if as_json:
         typer.echo(json.dumps(summarise(report), ensure_ascii=False))
     else:
         typer.echo("\n".join(describe(report)))
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(WRONG)
     if save is not None:
         save.write_text(report.checkpoint)
 
@@ -102,7 +115,7 @@ def erasure(
         typer.Option(help="A log's public key (vkey), or a file that holds it; one for each year."),
     ],
     source_keys: Annotated[Path, typer.Option(help="JSON {service: base64 public key}.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     final: Annotated[bool, typer.Option(help="Exit 1 also as long as the erasure is not final.")] = False,
 ) -> None:
     """Verify a certificate of erasure, offline.
@@ -111,21 +124,17 @@ def erasure(
     1 when anything is wrong, 2 when the verification cannot be begun.
     """
     try:
-        certificate, services = _read_object(file), _read_object(source_keys)
-        logs = [Path(each).read_text() if "+" not in each or Path(each).is_file() else each for each in key]
+        certificate, services = read_object(file), read_source_keys(source_keys)
+        logs = read_vkeys(key)
     except (OSError, ValueError) as error:
-        typer.echo(f"Cannot begin: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise give_up(error) from None
     try:
-        erased = verify_erasure(certificate, logs, services)
+        erased = verify_erasure(certificate, logs, services or {})
     except VerificationError as error:
-        found = error.finding
-        wrong = {"ok": False, "code": found.code, "where": found.where, "detail": found.detail}
-        typer.echo(json.dumps(wrong) if as_json else f"  WRONG     {found}\nNOT verified.")
-        raise typer.Exit(1) from None
+        raise refuse(error, as_json=as_json) from None
     typer.echo(json.dumps({"ok": True, **asdict(erased)}) if as_json else "\n".join(describe_erasure(erased)))
     if final and erased.final_at is None:
-        raise typer.Exit(1)
+        raise typer.Exit(WRONG)
 
 
 def describe_erasure(erased: Erased) -> Sequence[str]:
@@ -153,29 +162,6 @@ def _local_log(data: Path) -> tuple[str, str]:
     return f"{log['url']}/{year}", make_vkey(f"{log['origin']}/{year}", base64.b64decode(log["public_key"]))
 
 
-def _read_key(key: str | None, location: str) -> str:
-    """The vkey given, or with a warning the one that the log itself serves."""
-    if key is None:
-        if not location.startswith(("http://", "https://")):
-            raise ValueError("--key is needed for a folder")
-        sys.stderr.write(
-            "Warning: the key comes from the log itself; a forged log would bring its own. Use --key.\n"
-        )
-        response = httpx.get(f"{location.rstrip('/')}/key", timeout=20.0)
-        response.raise_for_status()
-        key = response.text
-    elif "+" not in key or Path(key).is_file():
-        key = Path(key).read_text()
-    return str(parse_vkey(key))
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    value: object = json.loads(path.read_text())
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004 - a wrong file, not a wrong call
-    return cast("dict[str, Any]", value)
-
-
 def summarise(report: Report) -> Mapping[str, Any]:
     """The report as JSON: `ok`, the checkpoint, counts, and each finding by name."""
     return {
@@ -187,6 +173,7 @@ def summarise(report: Report) -> Mapping[str, Any]:
         "entries": report.entries,
         "pinned": report.pinned,
         "receipts": report.receipts,
+        "cosigned": [{"size": size, "name": each.name, "at": each.at} for size, each in report.cosigned],
         "sources": report.sources,
         "holes": report.holes,
         "findings": [{"code": f.code, "where": f.where, "detail": f.detail} for f in report.findings],
@@ -201,6 +188,7 @@ def describe(report: Report) -> Sequence[str]:
     lines.append(f"  sources   {len(report.sources)}")
     if report.pinned or report.receipts:
         lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
+    lines += [f"  witness   {each} saw the tree of {size}" for size, each in report.cosigned]
     for source, runs in report.holes.items():
         spans = ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in runs)
         lines.append(f"  note      {source}: numbers {spans} are not here (yet)")

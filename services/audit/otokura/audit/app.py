@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from otokura.audit import api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
 from otokura.audit.handlers import LogConsumer
+from otokura.audit.measuring import Measuring
 from otokura.audit.notes import Signer
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
@@ -93,16 +94,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     settings, database = state.settings, state.database
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
-    keys = SourceKeys.read(settings.source_keys_file)
-    consumer = LogConsumer(
-        settings,
-        database,
-        keys,
-        progress,
-        publisher.wake,
-        ahead=timedelta(seconds=settings.clock_seconds),
-        late=timedelta(seconds=settings.late_seconds),
-    )
+    consumer = _consumer(state, progress, publisher.wake)
     watch = Watch(
         database,
         progress,
@@ -118,9 +110,23 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    supervisor.start("measuring", Measuring(database, progress).run)
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
     readiness.add("entries", state.writer.check)
     readiness.add("log", consumer.check)
     readiness.add("publisher", publisher.check)
     readiness.add("work", supervisor.check)
+
+
+def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -> LogConsumer:
+    settings = state.settings
+    return LogConsumer(
+        settings,
+        state.database,
+        SourceKeys.read(settings.source_keys_file),
+        progress,
+        sequenced,
+        ahead=timedelta(seconds=settings.clock_seconds),
+        late=timedelta(seconds=settings.late_seconds),
+    )
