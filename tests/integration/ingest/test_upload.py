@@ -77,6 +77,9 @@ async def test_an_upload_is_told_like_any_call(ingest: IngestService, client: ht
     entry = told_of[-1][1]
     assert entry["action"] == "recording.sealed"
     assert entry["detail"]["manifest_sha256"] == view["recording"]["manifest_sha256"]
+    # Who sent it: what auditors ask of a vendor.
+    [row] = await ingest.query("SELECT client_id FROM calls WHERE id = :id", id=call["id"])
+    assert entry["reader"] == str(row.client_id)
 
 
 def too_many_channels() -> bytes:
