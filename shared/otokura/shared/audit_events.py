@@ -24,6 +24,8 @@ AlertKind: TypeAlias = Literal[
     "conflict",
     "clock",
     "late-entry",
+    "witness-conflict",
+    "witness-silent",
 ]
 """What there is to look at; docs/alerts.md says of each what it means and what to do."""
 

@@ -22,6 +22,8 @@ from otokura.audit.shelf import Shelf
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.state import State
 from otokura.audit.watch import Watch
+from otokura.audit.witnesses import read_witnesses
+from otokura.audit.witnessing import Patience, Witnessing
 from otokura.shared import erasing
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
@@ -110,6 +112,8 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    if asking := _witnessing(state):
+        supervisor.start("witnessing", asking.run)
     supervisor.start("measuring", Measuring(database, progress).run)
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
@@ -117,6 +121,27 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     readiness.add("log", consumer.check)
     readiness.add("publisher", publisher.check)
     readiness.add("work", supervisor.check)
+
+
+def _witnessing(state: State) -> Witnessing | None:
+    """What asks the witnesses, if there are any.
+
+    Raises:
+        ValueError: their file, or the quorum of them, cannot be right.
+    """
+    settings = state.settings
+    witnesses = read_witnesses(settings.witnesses_file, development=settings.development)
+    if not witnesses:
+        return None
+    quorum = settings.witness_quorum or len(witnesses) // 2 + 1
+    if quorum > len(witnesses):
+        raise ValueError(f"OTOKURA_WITNESS_QUORUM: {quorum} of {len(witnesses)} witnesses is no quorum")
+    patience = Patience(
+        settings.witness_interval_seconds,
+        settings.witness_answer_seconds,
+        timedelta(seconds=settings.witness_silence_seconds),
+    )
+    return Witnessing(state.database, state.shelf, state.signer, witnesses, quorum, patience)
 
 
 def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -> LogConsumer:
