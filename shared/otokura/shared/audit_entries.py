@@ -17,6 +17,9 @@ from pydantic_core import to_jsonable_python
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.canonical_json import canonical_json
 
+ENTRY_ID = "Otokura-Entry-Id"
+"""The header of an answer that names the entry which says what was given."""
+
 
 class Action(StrEnum):
     """What can be written down."""
@@ -74,6 +77,9 @@ class Action(StrEnum):
     SIGNAL_RAISED = "signal.raised"
     PAUSE_LIFTED = "pause.lifted"
     ENTRIES_LISTED = "entries.listed"
+    ENTRIES_EXPORTED = "entries.exported"
+    DETAILS_REMOVED = "details.removed"
+    POLICIES_CHANGED = "policies.changed"
     CONNECTION_REGISTERED = "connection.registered"
     CONNECTION_REMOVED = "connection.removed"
     WEBHOOK_REGISTERED = "webhook.registered"
@@ -129,10 +135,12 @@ def canonical(event: AuditRecorded | AuditHeartbeat) -> bytes:
     return canonical_json(event.model_dump(mode="json", exclude={"signature"}))
 
 
-def verify_signature(event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey) -> bool:
-    """Whether the holder of the key's private half signed exactly this."""
+def verify_signature(
+    event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey, signed: bytes | None = None
+) -> bool:
+    """Whether the holder of the key's private half signed exactly this; `signed` is `canonical`, if known."""
     try:
-        public_key.verify(event.signature, canonical(event))
+        public_key.verify(event.signature, canonical(event) if signed is None else signed)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -100,7 +100,7 @@ def verify_receipt(
     source_keys: Mapping[str, str] | None = None,
     witnesses: Witnesses | None = None,
 ) -> Verified:
-    """Verifies a receipt as `GET /v1/entries/{id}/proof` gives it.
+    """Verifies a receipt as `GET /v1/receipts/{id}` gives it.
 
     Args:
         receipt: `proof` (tlog-proof text), `leaf`, and unless it was deleted `entry` with `salt`.

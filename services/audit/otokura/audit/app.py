@@ -17,6 +17,7 @@ from otokura.audit.measuring import Measuring
 from otokura.audit.notes import Signer
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
+from otokura.audit.retaining import Retaining
 from otokura.audit.settings import Settings
 from otokura.audit.shelf import Shelf
 from otokura.audit.source_keys import SourceKeys
@@ -114,6 +115,8 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("watch", watch.run)
     if asking := _witnessing(state):
         supervisor.start("witnessing", asking.run)
+    retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
+    supervisor.start("details", retaining.run)
     supervisor.start("measuring", Measuring(database, progress).run)
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
