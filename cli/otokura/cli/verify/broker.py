@@ -37,8 +37,8 @@ def checkpoints_since(bootstrap: str, offsets: Mapping[str, int]) -> tuple[list[
 async def _read(bootstrap: str, offsets: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
     async with asyncio.timeout(_SECONDS):
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, group_id=None)
-        await consumer.start()
         try:
+            await consumer.start()
             return await _collect(consumer, offsets)
         finally:
             await consumer.stop()
