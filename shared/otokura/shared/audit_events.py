@@ -78,7 +78,9 @@ class AuditAlerted(EventData):
 
     TOPIC = Topic.AUDIT_ALERTS
     TYPE = "otokura.audit.alerted.v1"
-    kind: Literal["gap", "bad-signature", "silent-source", "integrity", "break-glass", "leak-signal"]
+    kind: Literal[
+        "gap", "bad-signature", "silent-source", "integrity", "break-glass", "leak-signal", "overwritten"
+    ]
     source: str
     detail: dict[str, Any]
     at: datetime

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -23,15 +23,20 @@ _WHERE = "checkpoint"
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A log's public key with its name, as the vkey string `name+id+base64(0x01 ‖ key)` gives it."""
+    """A log's public key with its name, as the vkey string `name+id+base64(0x01 ‖ key)` gives it.
+
+    Attributes:
+        also: other keys of the same log: a former one, or one that is to come. Any of them will do.
+    """
 
     name: str
     key_id: bytes
     public: bytes
+    also: tuple[VerifierKey, ...] = ()
 
     def __str__(self) -> str:
         encoded = base64.b64encode(b"\x01" + self.public).decode()
-        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+        return "\n".join([f"{self.name}+{self.key_id.hex()}+{encoded}", *map(str, self.also)])
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,17 @@ def make_vkey(name: str, public: bytes) -> str:
 
 
 def parse_vkey(text: str) -> VerifierKey:
-    """Reads a vkey string; its id must belong to its key."""
-    name, _, rest = text.strip().partition("+")
+    """Reads a vkey string, or several of one log, a line each; the id of each must belong to its key."""
+    keys = [_parse_vkey(line) for line in text.split()] or [_parse_vkey("")]
+    for key in keys:
+        if key.name != keys[0].name:
+            detail = f"keys of different logs: {keys[0].name} and {key.name}"
+            raise VerificationError(Code.WRONG_KEY, "vkey", detail)
+    return replace(keys[0], also=tuple(keys[1:]))
+
+
+def _parse_vkey(text: str) -> VerifierKey:
+    name, _, rest = text.partition("+")
     identifier, _, encoded = rest.partition("+")
     blob = decode_base64(encoded, _HASH_BYTES + 1, Code.WRONG_KEY, "vkey")
     if blob[:1] != b"\x01":
@@ -97,17 +111,19 @@ def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
 
 
 def _verify_signatures(body: str, signatures: str, key: VerifierKey) -> None:
-    """At least one signature is by `key`, and every one that claims to be is good."""
+    """At least one signature is by `key` or one of `key.also`; every one that claims to be is good."""
+    by_id = {each.key_id: each for each in (*key.also, key)}
     found = False
     for line in signatures.removesuffix("\n").split("\n"):
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         if not line.startswith(_DASH) or not encoded:
             raise VerificationError(Code.MALFORMED, _WHERE, "a signature line is malformed")
-        if name != key.name or not _claims(encoded, key):
+        claimed = by_id.get(_key_id_of(encoded))
+        if name != key.name or claimed is None:
             continue
         blob = decode_base64(encoded, _ID_BYTES + _SIGNATURE_BYTES, Code.BAD_SIGNATURE, _WHERE)
         try:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(blob[_ID_BYTES:], body.encode())
+            Ed25519PublicKey.from_public_bytes(claimed.public).verify(blob[_ID_BYTES:], body.encode())
         except InvalidSignature as error:
             raise VerificationError(
                 Code.BAD_SIGNATURE, _WHERE, f"{key.name} did not sign this text"
@@ -117,9 +133,9 @@ def _verify_signatures(body: str, signatures: str, key: VerifierKey) -> None:
         raise VerificationError(Code.WRONG_KEY, _WHERE, f"no signature by {key.name} ({key.key_id.hex()})")
 
 
-def _claims(encoded: str, key: VerifierKey) -> bool:
-    """Whether a signature carries the key's id; other signatures (witnesses, other keys) are ignored."""
+def _key_id_of(encoded: str) -> bytes:
+    """The id of the key that a signature claims; signatures of witnesses and other keys are ignored."""
     try:
-        return base64.b64decode(encoded)[:_ID_BYTES] == key.key_id
+        return base64.b64decode(encoded)[:_ID_BYTES]
     except binascii.Error:
-        return False
+        return b""

@@ -8,7 +8,7 @@ before, and replaces exactly the checkpoint that was read: an appender that slep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -19,6 +19,7 @@ from otokura.audit import repository, sequencer
 from otokura.audit.checks import check_tree
 from otokura.audit.errors import StaleAppender
 from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
+from otokura.audit.kept import remember
 from otokura.audit.models import Shard
 from otokura.audit.notes import Signer
 from otokura.audit.proofs import Prover
@@ -165,30 +166,42 @@ class Publisher:
         signer = self._signer(year)
         # The bucket first: what is signed is in the database before it can be in the bucket.
         published = await self._shelf.checkpoint(year, signer)
+        if published is None:
+            await self._recognise(session, year)
         shard = await repository.shard(session, year)
         size = min(shard.size, max(shard.published_size + MAX_STEP, shard.signed_size))
         rows = Rows(session, year)
         await rows.read_ahead(shard.published_size // TILE_WIDTH * TILE_WIDTH, size)
         root = await check_tree(shard, published, Prover(rows, size))
         tiles = list(tiles_between(shard.published_size, size))
+        kept: dict[str, str] = {}
         for at in range(0, len(tiles), _PARALLEL):
-            await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
-        await self._record_signed(shard, size, root)
+            kept |= await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
+        await self._record_signed(shard, size, root, kept)
         note = signer.sign(size, root)
         await self._shelf.put_checkpoint(year, note, published)
         await self._record_published(year, size, signer.origin, note)
         await self._shelf.clean(year, shard.published_size, size)
         return shard.size - size
 
-    async def _put_tiles(self, rows: Rows, year: int, tiles: list[Tile]) -> None:
-        encoded = [(tile, await rows.encoded(tile)) for tile in tiles]
-        await asyncio.gather(*(self._shelf.put_tile(year, tile, data) for tile, data in encoded))
+    async def _recognise(self, session: AsyncSession, year: int) -> None:
+        """Before a shard's first checkpoint: that of the shard before is signed by a key of the log's."""
+        before = await repository.year_before(session, year)
+        if before is not None:
+            await self._shelf.checkpoint(before, self._signer(before))
 
-    async def _record_signed(self, shard: Shard, size: int, root: bytes) -> None:
+    async def _put_tiles(self, rows: Rows, year: int, tiles: list[Tile]) -> dict[str, str]:
+        """Puts them; the versions of those that are full, by path."""
+        encoded = [(tile, await rows.encoded(tile)) for tile in tiles]
+        versions = await asyncio.gather(*(self._shelf.put_tile(year, tile, data) for tile, data in encoded))
+        return {tile.path(): version for tile, version in zip(tiles, versions, strict=True) if version}
+
+    async def _record_signed(self, shard: Shard, size: int, root: bytes, kept: Mapping[str, str]) -> None:
         """Before the signature exists, so that no later process can sign anything that contradicts it."""
         async with self._database.session() as session:
             if not await repository.record_signed(session, shard.shard, shard.signed_size, size, root):
                 raise StaleAppender
+            await remember(session, shard.shard, kept)
 
     async def _record_published(self, year: int, size: int, origin: str, note: str) -> None:
         async with self._database.session() as session:

@@ -83,6 +83,12 @@ async def shards(session: AsyncSession) -> Sequence[Shard]:
     return (await session.exec(select(Shard).order_by(col(Shard.shard)))).all()
 
 
+async def year_before(session: AsyncSession, year: int) -> int | None:
+    """The shard before that of a year."""
+    before = select(Shard.shard).where(Shard.shard < year).order_by(col(Shard.shard).desc()).limit(1)
+    return (await session.exec(before)).first()
+
+
 async def shard(session: AsyncSession, year: int) -> Shard:
     """One shard, as it is now.
 
