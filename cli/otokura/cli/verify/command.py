@@ -45,9 +45,16 @@ def verify(
         ),
     ] = None,
     key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The log's public key (vkey), or a file that holds it; from elsewhere than the log. Several "
+            "when the key was changed: any of them will do."
+        ),
+    ] = None,
+    before: Annotated[
         str | None,
         typer.Option(
-            help="The log's public key (vkey), or a file that holds it. From elsewhere than the log."
+            help="The log of the year before, which must be there then; it is looked for beside this one."
         ),
     ] = None,
     pin: Annotated[
@@ -71,13 +78,15 @@ def verify(
     """
     try:
         if location is None:
-            location, key = _local_log(data)
+            location, local_key = _local_log(data)
+            key = [local_key]
         report = verify_log(
             location,
             _read_key(key, location),
             pinned=[path.read_text() for path in pin or ()],
             receipts=[_read_object(path) for path in receipt or ()],
             source_keys=None if source_keys is None else _read_object(source_keys),
+            before=before,
         )
     except (OSError, ValueError, httpx.HTTPError, VerificationError) as error:
         typer.echo(f"Cannot begin: {error}", err=True)
@@ -151,9 +160,9 @@ def _local_log(data: Path) -> tuple[str, str]:
     return f"{log['url']}/{year}", make_vkey(f"{log['origin']}/{year}", base64.b64decode(log["public_key"]))
 
 
-def _read_key(key: str | None, location: str) -> str:
-    """The vkey given, or with a warning the one that the log itself serves."""
-    if key is None:
+def _read_key(keys: Sequence[str] | None, location: str) -> str:
+    """The vkeys given, or with a warning the one that the log itself serves."""
+    if not keys:
         if not location.startswith(("http://", "https://")):
             raise ValueError("--key is needed for a folder")
         sys.stderr.write(
@@ -161,10 +170,9 @@ def _read_key(key: str | None, location: str) -> str:
         )
         response = httpx.get(f"{location.rstrip('/')}/key", timeout=20.0)
         response.raise_for_status()
-        key = response.text
-    elif "+" not in key or Path(key).is_file():
-        key = Path(key).read_text()
-    return str(parse_vkey(key))
+        keys = [response.text]
+    texts = [Path(key).read_text() if "+" not in key or Path(key).is_file() else key for key in keys]
+    return str(parse_vkey("\n".join(texts)))
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -187,6 +195,8 @@ def summarise(report: Report) -> Mapping[str, Any]:
         "receipts": report.receipts,
         "sources": report.sources,
         "holes": report.holes,
+        "before": report.before,
+        "before_found": report.before_found,
         "findings": [{"code": f.code, "where": f.where, "detail": f.detail} for f in report.findings],
     }
 
@@ -199,6 +209,9 @@ def describe(report: Report) -> Sequence[str]:
     lines.append(f"  sources   {len(report.sources)}")
     if report.pinned or report.receipts:
         lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
+    if report.before:
+        found = "is there, as it was closed" if report.before_found else "is not here, or not what it was"
+        lines.append(f"  before    {report.before}: {found}")
     for source, runs in report.holes.items():
         spans = ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in runs)
         lines.append(f"  note      {source}: numbers {spans} are not here (yet)")

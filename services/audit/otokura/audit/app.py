@@ -16,6 +16,7 @@ from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.kept import Kept
 from otokura.audit.notes import Signer, read_verifier_keys
+from otokura.audit.openings import opener
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.settings import Settings
@@ -101,7 +102,8 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
     keys = SourceKeys.read(settings.source_keys_file)
-    consumer = LogConsumer(settings, database, keys, progress, publisher.wake)
+    opening = opener(settings.log_origin, state.certificate_key)
+    consumer = LogConsumer(settings, database, keys, progress, publisher.wake, opening)
     watch = Watch(
         database,
         progress,

@@ -19,6 +19,7 @@ from otokura.audit import repository, sequencer
 from otokura.audit.alerting import alert_of
 from otokura.audit.batches import Batch, Message, Rejected, read_batch
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
+from otokura.audit.openings import Opening
 from otokura.audit.progress import Progress
 from otokura.audit.source_keys import SourceKeys
 from otokura.shared.audit_events import AuditAlerted
@@ -52,6 +53,7 @@ class LogConsumer:
         keys: whose signatures are believed.
         progress: told how far this consumer is.
         sequenced: called after each commit that added entries.
+        opening: makes the first entry of a shard.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class LogConsumer:
         keys: SourceKeys,
         progress: Progress,
         sequenced: Callable[[], None],
+        opening: Opening | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._keys = keys
         self._progress = progress
         self._sequenced = sequenced
+        self._opening = opening
         self._producer = Producer(settings)
         self._watchdog = Watchdog(settings, GROUP, [Topic.AUDIT], STALL_SECONDS)
         self._workers: dict[TopicPartition, LogConsumer] = {}
@@ -185,7 +189,7 @@ class LogConsumer:
                 await repository.note_sources(session, batch.news, now)
             if not batch.prepared:
                 return 0
-            fresh = await sequencer.append(session, now.year, batch.prepared)
+            fresh = await sequencer.append(session, now.year, batch.prepared, self._opening)
             for item in batch.prepared:
                 told = alert_of(item.event, now)
                 if told is None:

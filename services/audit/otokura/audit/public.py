@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path, Response
 from otokura.audit import repository, service
 from otokura.audit.errors import NoSuchShard, NoSuchTile
 from otokura.audit.kept import Kept
-from otokura.audit.shelf import BINARY, TEXT, Shelf
+from otokura.audit.shelf import BINARY, JSON, OPENING, TEXT, Shelf
 from otokura.audit.state import State, current
 from otokura.audit.tiles import TILE_WIDTH, Tile, cut, parse_path
-from otokura.audit.views import ShardList, ShardView
+from otokura.audit.views import Receipt, ShardList, ShardView
 from otokura.shared.errors import IntegrityError, NotFound, Unavailable
 from otokura.shared.problems import responses
 
@@ -58,6 +58,17 @@ async def read_key(shard: Year, state: Current) -> Response:
     """The log's public key, as a vkey."""
     await service.known_shard(state, shard)
     return Response(state.signer(shard).vkey + "\n", media_type=TEXT, headers={"Cache-Control": A_MOMENT})
+
+
+@router.get("/{shard}/opening", response_model=Receipt)
+async def read_opening(shard: Year, state: Current) -> Response:
+    """The first entry, with its proof: it names the tree in which the log of the year before was left."""
+    version = await state.kept.version(shard, OPENING)
+    try:
+        receipt = await state.shelf.read(shard, OPENING, version)
+    except NotFound:
+        raise NoSuchShard(f"Shard {shard} has no such entry, or not yet.") from None
+    return Response(receipt, media_type=JSON, headers={"Cache-Control": FOREVER})
 
 
 @router.get("/{shard}/tile/{path:path}")

@@ -22,10 +22,12 @@ from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
 from otokura.audit.kept import remember
 from otokura.audit.models import Shard
 from otokura.audit.notes import Signer
+from otokura.audit.openings import receipt_of_first
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
-from otokura.audit.shelf import Shelf
+from otokura.audit.shelf import OPENING, Shelf
 from otokura.audit.tiles import TILE_WIDTH, Tile, tiles_between
+from otokura.shared.audit_entries import Action
 from otokura.shared.audit_events import AuditAlerted, CheckpointPublished
 from otokura.shared.database import Database
 from otokura.shared.errors import IntegrityError, Unavailable
@@ -78,6 +80,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._distrusted: str | None = None
         self._year = 0
+        self._opened: set[int] = set()
 
     def wake(self) -> None:
         """There is something new."""
@@ -181,6 +184,7 @@ class Publisher:
         note = signer.sign(size, root)
         await self._shelf.put_checkpoint(year, note, published)
         await self._record_published(year, size, signer.origin, note)
+        await self._put_opening(session, shard, Prover(rows, size), note)
         await self._shelf.clean(year, shard.published_size, size)
         return shard.size - size
 
@@ -207,6 +211,19 @@ class Publisher:
         async with self._database.session() as session:
             if await repository.record_published(session, year, size):
                 await publish(session, CheckpointPublished(origin=origin, size=size, checkpoint=note))
+
+    async def _put_opening(self, session: AsyncSession, shard: Shard, prover: Prover, note: str) -> None:
+        """Publishes the first entry of a shard once, with its proof: it names the tree of the year before."""
+        if prover.size == 0 or shard.shard in self._opened:
+            return
+        first = await repository.entry_at(session, shard.shard, 0)
+        if first.action == Action.SHARD_OPENED:
+            path = await prover.inclusion(0)
+            receipt = receipt_of_first(first, path, self._signer(shard.shard).origin, note)
+            version = await self._shelf.put_opening(shard.shard, receipt)
+            async with self._database.session() as writing:
+                await remember(writing, shard.shard, {OPENING: version} if version else {})
+        self._opened.add(shard.shard)
 
     async def _distrust(self, shard: Shard, error: IntegrityError) -> None:
         self._distrusted = error.detail

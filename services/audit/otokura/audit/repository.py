@@ -78,6 +78,11 @@ async def entry(session: AsyncSession, tenant_id: UUID | None, entry_id: UUID) -
     return found.first()
 
 
+async def entry_at(session: AsyncSession, year: int, index: int) -> Entry:
+    """The entry at a place of a shard, which must be there."""
+    return (await session.exec(select(Entry).where(Entry.shard == year, Entry.index == index))).one()
+
+
 async def shards(session: AsyncSession) -> Sequence[Shard]:
     """All shards, oldest first."""
     return (await session.exec(select(Shard).order_by(col(Shard.shard)))).all()

@@ -16,6 +16,8 @@ from otokura.shared.objects import ObjectInfo, ObjectStore, StoreRefused
 
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
+JSON = "application/json"
+OPENING = "opening"
 
 log = get_logger(__name__)
 
@@ -107,17 +109,7 @@ class Shelf:
         name = f"{year}/checkpoints/{datetime.now(UTC):%Y-%m-%dT%H}"
         if name in self._hours:
             return
-        try:
-            await self._store.put(
-                self._bucket,
-                name,
-                note.encode(),
-                content_type=TEXT,
-                if_none_match="*",
-                retain_until=self._retention(year),
-            )
-        except PreconditionFailed:
-            log.debug("the hour's checkpoint is kept already", name=name)
+        await self._put_once(year, name, note.encode(), TEXT)
         self._hours = {name}
 
     async def put_tile(self, year: int, tile: Tile, data: bytes) -> str | None:
@@ -130,21 +122,31 @@ class Shelf:
         if not tile.full:
             await self._store.put(self._bucket, name, data, content_type=BINARY)
             return None
+        version, fresh = await self._put_once(year, name, data, BINARY)
+        if not fresh and await self._store.get(self._bucket, name, version_id=version) != data:
+            raise IntegrityError(f"{name} in the bucket is not what the database's rows give.")
+        return version
+
+    async def put_opening(self, year: int, receipt: bytes) -> str | None:
+        """Keeps the receipt of a shard's first entry for good, under the version that is returned."""
+        return (await self._put_once(year, f"{year}/{OPENING}", receipt, JSON))[0]
+
+    async def _put_once(
+        self, year: int, name: str, data: bytes, content_type: str
+    ) -> tuple[str | None, bool]:
+        """Puts what will never change: the version that was put first, and whether this is it."""
         try:
             put = await self._store.put(
                 self._bucket,
                 name,
                 data,
-                content_type=BINARY,
+                content_type=content_type,
                 if_none_match="*",
                 retain_until=self._retention(year),
             )
-        except PreconditionFailed as error:
-            first = await self._first(name)
-            if await self._store.get(self._bucket, name, version_id=first) != data:
-                raise IntegrityError(f"{name} in the bucket is not what the database's rows give.") from error
-            return first
-        return put.version_id
+        except PreconditionFailed:
+            return await self._first(name), False
+        return put.version_id, True
 
     async def _first(self, name: str) -> str | None:
         """The version of an object that was put first."""
@@ -158,7 +160,7 @@ class Shelf:
         """The immutable objects of a shard over which something was put: each with what lies on top."""
         if not self._locks:
             return
-        for part in ("tile/", "checkpoints/"):
+        for part in ("tile/", "checkpoints/", OPENING):
             newest: ObjectInfo | None = None
             told = ""
             async for found in self._store.list(self._bucket, f"{year}/{part}", versions=True):
@@ -186,7 +188,7 @@ class Shelf:
 
 def _immutable(path: str) -> bool:
     tile = parse_path(path)
-    return path.startswith("checkpoints/") or (tile is not None and tile.full)
+    return path == OPENING or path.startswith("checkpoints/") or (tile is not None and tile.full)
 
 
 def _level_size(tile: Tile, size: int) -> int:
