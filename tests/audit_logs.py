@@ -30,7 +30,13 @@ BEGINNING = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 class Scribe:
     """One source: numbers and signs entries as `otokura.shared.audit` does."""
 
-    def __init__(self, service: str = "access", key: Ed25519PrivateKey | None = None) -> None:
+    def __init__(
+        self,
+        service: str = "access",
+        key: Ed25519PrivateKey | None = None,
+        beginning: datetime = BEGINNING,
+    ) -> None:
+        self.beginning = beginning
         self.key = key or Ed25519PrivateKey.generate()
         self.service = service
         self.source = f"{service}/{uuid7()}"
@@ -51,6 +57,7 @@ class Scribe:
         seq: int | None = None,
         entry_id: UUID | None = None,
         detail: dict[str, Any] | None = None,
+        time: datetime | None = None,
     ) -> AuditRecorded:
         """The next entry, or one under the given number or id."""
         self.seq += 1
@@ -58,7 +65,7 @@ class Scribe:
             entry_id=entry_id or uuid7(),
             source=self.source,
             seq=seq or self.seq,
-            time=BEGINNING + timedelta(seconds=self.seq),
+            time=time or self.beginning + timedelta(seconds=self.seq),
             tenant_id=tenant_id,
             action=action,
             reader=reader,
@@ -69,12 +76,14 @@ class Scribe:
         signed = rfc8785.dumps(unsigned.model_dump(mode="json", exclude={"signature"}))
         return unsigned.model_copy(update={"signature": self.key.sign(signed)})
 
-    def heartbeat(self, last_seq: int | None = None, *, closed: bool = False) -> AuditHeartbeat:
+    def heartbeat(
+        self, last_seq: int | None = None, *, closed: bool = False, time: datetime | None = None
+    ) -> AuditHeartbeat:
         """A heartbeat with the last number given."""
         unsigned = AuditHeartbeat(
             source=self.source,
             last_seq=self.seq if last_seq is None else last_seq,
-            time=BEGINNING,
+            time=time or self.beginning,
             closed=closed,
             signature=base64.b64encode(b"unsigned"),
         )
@@ -94,22 +103,25 @@ def record(event: AuditRecorded | AuditHeartbeat) -> Record:
 
 
 def message(
-    event: AuditRecorded | AuditHeartbeat | Record, offset: int = 0, partition: int = 0
+    event: AuditRecorded | AuditHeartbeat | Record,
+    offset: int = 0,
+    partition: int = 0,
+    sent: datetime | None = None,
 ) -> ConsumerRecord[bytes | None, bytes | None]:
-    """The event as it is received."""
-    sent = event if isinstance(event, Record) else record(event)
+    """The event as it is received; `sent` is when the broker says that it was."""
+    sending = event if isinstance(event, Record) else record(event)
     return ConsumerRecord(
-        topic=sent.topic,
+        topic=sending.topic,
         partition=partition,
         offset=offset,
-        timestamp=0,
+        timestamp=0 if sent is None else round(sent.timestamp() * 1000),
         timestamp_type=0,
-        key=sent.key,
-        value=sent.value,
+        key=sending.key,
+        value=sending.value,
         checksum=None,
-        serialized_key_size=len(sent.key or b""),
-        serialized_value_size=len(sent.value or b""),
-        headers=tuple(sent.headers),
+        serialized_key_size=len(sending.key or b""),
+        serialized_value_size=len(sending.value or b""),
+        headers=tuple(sending.headers),
     )
 
 

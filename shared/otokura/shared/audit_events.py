@@ -6,12 +6,27 @@ See `otokura.shared.events` for what all events have in common.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Base64Bytes, Field
 
 from otokura.shared.events import EventData, Topic
+
+AlertKind: TypeAlias = Literal[
+    "gap",
+    "bad-signature",
+    "silent-source",
+    "integrity",
+    "break-glass",
+    "leak-signal",
+    "rejected",
+    "conflict",
+    "clock",
+    "late-entry",
+    "overwritten",
+]
+"""What there is to look at; docs/alerts.md says of each what it means and what to do."""
 
 
 class AuditRecorded(EventData):
@@ -71,16 +86,16 @@ class CheckpointPublished(EventData):
 
 
 class AuditAlerted(EventData):
-    """Something to look at: a gap, a bad signature, a silent source, broken glass, a leak signal.
+    """Something to look at; docs/alerts.md has every kind.
 
-    For the last two `detail` names the entry that tells all of it, and `source` the service that wrote it.
+    For broken glass and leak signals `detail` names the entry that tells all of it, and `source` the service
+    that wrote it. What may come in floods is counted: `detail` has `code` and `count`, and is published when
+    it is first seen and whenever the count has one digit more.
     """
 
     TOPIC = Topic.AUDIT_ALERTS
     TYPE = "otokura.audit.alerted.v1"
-    kind: Literal[
-        "gap", "bad-signature", "silent-source", "integrity", "break-glass", "leak-signal", "overwritten"
-    ]
+    kind: AlertKind
     source: str
     detail: dict[str, Any]
     at: datetime

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from otokura.shared.cloudevents import KafkaRecord, Record
+from otokura.shared.producer import MAX_RECORD_BYTES
 from otokura.shared.topics import dead_letter_topic
 
 HEADER = "x-otokura-"
@@ -17,10 +19,22 @@ _LONGEST_ERROR = 500
 
 
 def dead_letter(record: KafkaRecord, group: str, error: str, attempts: int) -> Record:
-    """The record, unchanged but for the headers that are added."""
+    """The record, unchanged but for the headers that are added.
+
+    One that no broker would take with these is left where it is: its letter says so, with size and SHA-256.
+    """
     facts = _facts(record.topic, record.partition, record.offset, Burial(group, error, attempts))
+    size = len(record.key or b"") + len(record.value or b"") + _header_bytes(record)
+    if size > MAX_RECORD_BYTES:
+        digest = hashlib.sha256(record.value or b"").hexdigest()
+        omitted = [(HEADER + "omitted-bytes", str(size).encode()), (HEADER + "sha256", digest.encode())]
+        return Record(dead_letter_topic(record.topic), None, [*facts, *omitted], b"")
     own = [(name, value) for name, value in record.headers if not name.startswith(HEADER)]
     return Record(dead_letter_topic(record.topic), record.key, [*own, *facts], record.value)
+
+
+def _header_bytes(record: KafkaRecord) -> int:
+    return sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -23,7 +24,7 @@ def audit(make_audit: MakeAudit) -> AuditService:
 @pytest.mark.guarantee("L4")
 async def test_a_real_gap_is_found_and_a_restart_accuses_nobody(audit: AuditService) -> None:
     draft = AuditDraft(action=Action.READ_OPENED, reader="yamada")
-    liar = Scribe("access", audit.source_key)
+    liar = Scribe("access", audit.source_key, datetime.now(UTC))
     first, _kept_back, third = (liar.entry() for _ in range(3))
     async with audit.source() as honest:
         await audit.write(honest, [draft] * 20)

@@ -51,7 +51,7 @@ class Desk:
 
 @pytest.fixture
 def scribe() -> Scribe:
-    return Scribe()
+    return Scribe(beginning=datetime.now(UTC))
 
 
 @pytest.fixture

@@ -103,7 +103,16 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
     keys = SourceKeys.read(settings.source_keys_file)
     opening = opener(settings.log_origin, state.certificate_key)
-    consumer = LogConsumer(settings, database, keys, progress, publisher.wake, opening)
+    consumer = LogConsumer(
+        settings,
+        database,
+        keys,
+        progress,
+        publisher.wake,
+        opening=opening,
+        ahead=timedelta(seconds=settings.clock_seconds),
+        late=timedelta(seconds=settings.late_seconds),
+    )
     watch = Watch(
         database,
         progress,

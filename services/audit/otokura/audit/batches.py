@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from aiokafka import ConsumerRecord
-
+from otokura.audit import acceptance
 from otokura.audit.leaves import Prepared, prepare
-from otokura.audit.repository import News
+from otokura.audit.news import Message, News
 from otokura.audit.source_keys import SourceKeys
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AlertKind, AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Poison
 from otokura.shared.kafka import decode
-
-Message: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that does not become an entry."""
+    """A message that does not become an entry.
+
+    Attributes:
+        message: as it came.
+        source: whom it claims to be of, bounded; empty when it is not even an audit event.
+        kind: of the alert.
+        code: tells alerts of one kind apart: a word of ours, never of the message.
+        reason: the same for people, without anything of what the message held.
+    """
 
     message: Message
     source: str
+    kind: AlertKind
+    code: str
     reason: str
-    forged: bool
-    """Whether it claims to be a source's; otherwise it is not even an audit event."""
 
 
 @dataclass
@@ -35,11 +39,13 @@ class Batch:
 
     Attributes:
         prepared: entries to sequence, in the order in which they came.
+        origins: the message of each of these.
         news: what was heard of each source, repeats included.
         rejected: what is not believed or not understood.
     """
 
     prepared: list[Prepared] = field(default_factory=list[Prepared])
+    origins: list[Message] = field(default_factory=list[Message])
     news: dict[str, News] = field(default_factory=dict[str, News])
     rejected: list[Rejected] = field(default_factory=list[Rejected])
 
@@ -56,11 +62,15 @@ def read_batch(messages: Iterable[Message], keys: SourceKeys) -> Batch:
             _read(message, keys, batch)
         except (Poison, ValueError) as error:
             reason = error.detail if isinstance(error, Poison) else str(error)
-            batch.rejected.append(Rejected(message, "", reason, forged=False))
+            batch.rejected.append(Rejected(message, "", "rejected", "unreadable", reason))
     return batch
 
 
 def _read(message: Message, keys: SourceKeys, batch: Batch) -> None:
+    if acceptance.too_large(message.value):
+        reason = f"a message of {len(message.value or b'')} bytes is too large"
+        batch.rejected.append(Rejected(message, "", "rejected", "too-large", reason))
+        return
     envelope = decode(message)
     event: AuditRecorded | AuditHeartbeat
     if envelope.event_type == AuditRecorded.TYPE:
@@ -68,15 +78,29 @@ def _read(message: Message, keys: SourceKeys, batch: Batch) -> None:
     elif envelope.event_type == AuditHeartbeat.TYPE:
         event = envelope.parse(AuditHeartbeat)
     else:
+        # Of a newer service, perhaps: once this one is newer too, `otokura dlq replay` brings it back.
+        reason = "the log knows no events of this type and version"
+        batch.rejected.append(Rejected(message, "", "rejected", "unknown-type", reason))
         return
-    objection = keys.objection(event)
-    if objection is not None:
-        batch.rejected.append(Rejected(message, event.source, objection, forged=True))
-        return
-    if isinstance(event, AuditRecorded):
+    rejected = _objection(message, event, keys)
+    if rejected is not None:
+        batch.rejected.append(rejected)
+    elif isinstance(event, AuditRecorded):
         batch.prepared.append(prepare(event))
+        batch.origins.append(message)
         batch.heard(event.source, message.partition).seqs.append(event.seq)
     else:
-        told = batch.heard(event.source, message.partition)
-        told.last_seq = max(told.last_seq, event.last_seq)
-        told.closed = told.closed or event.closed
+        batch.heard(event.source, message.partition).declare(event, message)
+
+
+def _objection(message: Message, event: AuditRecorded | AuditHeartbeat, keys: SourceKeys) -> Rejected | None:
+    unknown = keys.objection(event)
+    if unknown is not None:
+        return Rejected(message, event.source[:_LONGEST_CLAIM], "bad-signature", "signature", unknown)
+    refused = acceptance.objection(event)
+    if refused is not None:
+        return Rejected(message, event.source[:_LONGEST_CLAIM], "rejected", *refused)
+    return None
+
+
+_LONGEST_CLAIM = 100

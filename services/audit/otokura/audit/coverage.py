@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+MOST_GAPS = 1000
+"""Of one source: an honest one is far below, and one that skips every other number is bounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -41,6 +44,14 @@ class Coverage:
     high: int = 0
     gaps: tuple[Gap, ...] = ()
 
+    def covers(self, seq: int) -> bool:
+        """Whether the number has come."""
+        return 0 < seq <= self.high and self.gap_of(seq) is None
+
+    def gap_of(self, seq: int) -> Gap | None:
+        """The gap that a number would fill."""
+        return next((gap for gap in self.gaps if gap.first <= seq <= gap.last), None)
+
     def see(self, seq: int, now: datetime) -> Coverage:
         """After the entry `seq` came, whether new or a repeat."""
         if seq > self.high:
@@ -54,7 +65,7 @@ class Coverage:
     def _reach(self, last: int, now: datetime) -> Coverage:
         if last <= self.high:
             return self
-        return Coverage(last, (*self.gaps, Gap(self.high + 1, last, now)))
+        return Coverage(last, _bounded((*self.gaps, Gap(self.high + 1, last, now))))
 
     def overdue(self, now: datetime, patience: timedelta) -> list[Gap]:
         """Gaps not reported yet that are older than `patience`."""
@@ -66,6 +77,15 @@ class Coverage:
         return replace(
             self, gaps=tuple(replace(gap, alerted=gap.alerted or gap in known) for gap in self.gaps)
         )
+
+
+def _bounded(gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:
+    """Not more than the most: the two oldest become one, with what came between them."""
+    if len(gaps) <= MOST_GAPS:
+        return gaps
+    one, other, *rest = gaps
+    merged = Gap(one.first, other.last, min(one.since, other.since), one.alerted and other.alerted)
+    return merged, *rest
 
 
 def _without(gaps: Iterable[Gap], seq: int) -> Iterable[Gap]:

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from sqlalchemy.exc import IntegrityError as UniqueViolation
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.audit import repository, sequencer
+from otokura.audit import oddities, repository, sequencer
 from otokura.audit.alerting import alert_of
-from otokura.audit.batches import Batch, Message, Rejected, read_batch
+from otokura.audit.batches import Batch, Rejected, read_batch
+from otokura.audit.conflicts import of_ids, of_numbers
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
+from otokura.audit.leaves import Prepared
+from otokura.audit.news import Message
+from otokura.audit.oddities import Clock
 from otokura.audit.openings import Opening
 from otokura.audit.progress import Progress
 from otokura.audit.source_keys import SourceKeys
+from otokura.audit.tallies import tally
 from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.consumer import METADATA_MS, POLL_MS, Stalled
 from otokura.shared.consumer_watchdog import Watchdog
@@ -54,6 +61,8 @@ class LogConsumer:
         progress: told how far this consumer is.
         sequenced: called after each commit that added entries.
         opening: makes the first entry of a shard.
+        ahead: how far a source's clock may be before ours until it is told.
+        late: how long an entry may take to the broker until it is told.
     """
 
     def __init__(
@@ -63,7 +72,10 @@ class LogConsumer:
         keys: SourceKeys,
         progress: Progress,
         sequenced: Callable[[], None],
+        *,
         opening: Opening | None = None,
+        ahead: timedelta = timedelta(seconds=60),
+        late: timedelta = timedelta(seconds=900),
     ) -> None:
         self._settings = settings
         self._database = database
@@ -71,6 +83,7 @@ class LogConsumer:
         self._progress = progress
         self._sequenced = sequenced
         self._opening = opening
+        self._ahead, self._late = ahead, late
         self._producer = Producer(settings)
         self._watchdog = Watchdog(settings, GROUP, [Topic.AUDIT], STALL_SECONDS)
         self._workers: dict[TopicPartition, LogConsumer] = {}
@@ -164,53 +177,61 @@ class LogConsumer:
         """
         batch = await asyncio.to_thread(read_batch, messages, self._keys)
         try:
-            fresh = await self._write(batch)
+            written = await self._write(batch)
         except UniqueViolation:
             # Another replica sequenced one of them in the shard of another year; now it is known.
-            fresh = await self._write(batch)
-        SEQUENCED.inc(fresh)
-        REPEATED.inc(len(batch.prepared) - fresh)
+            written = await self._write(batch)
+        batch.rejected += written.conflicts
+        SEQUENCED.inc(written.fresh)
+        REPEATED.inc(len(batch.prepared) - written.fresh - len(written.conflicts))
         REJECTED.inc(len(batch.rejected))
-        if fresh:
+        for alert in written.alerts:
+            ALERTS.labels(alert.kind).inc()
+            log.warning("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
+        if written.fresh:
             self._sequenced()
         return batch
 
-    async def _write(self, batch: Batch) -> int:
+    async def _write(self, batch: Batch) -> _Written:
         now = datetime.now(UTC)
+        odd, alerts = oddities.of_rejected(batch.rejected, self._keys), list[AuditAlerted]()
+        fresh, rejected = 0, list[Rejected]()
         async with self._database.session() as session:
-            for rejected in batch.rejected:
-                alert, key = _alert(rejected, now)
-                if await repository.raise_alert(session, alert, key):
-                    ALERTS.labels(alert.kind).inc()
-                    log.error(
-                        "audit message rejected", source=rejected.source, reason=rejected.reason, key=key
-                    )
             if batch.news:
-                await repository.note_sources(session, batch.news, now)
-            if not batch.prepared:
-                return 0
-            fresh = await sequencer.append(session, now.year, batch.prepared, self._opening)
-            for item in batch.prepared:
-                told = alert_of(item.event, now)
-                if told is None:
-                    continue
-                if await repository.raise_alert(session, told, str(item.event.entry_id)):
-                    ALERTS.labels(told.kind).inc()
-                    log.warning("audit alert", kind=told.kind, source=told.source, **told.detail)
-            return fresh
+                noticed = await repository.note_sources(session, batch.news, now)
+                odd += oddities.of_heartbeats(batch, noticed)
+                conflicts = await of_numbers(session, batch, noticed.known)
+                odd += oddities.of_batch(batch, noticed, conflicts, self._clock(now))
+            if batch.prepared:
+                fresh = await sequencer.append(session, now.year, batch.prepared, self._opening)
+                rejected = await of_ids(session, batch) if fresh < len(batch.prepared) else []
+                odd += oddities.of_rejected(rejected, self._keys)
+                alerts += await _tell(session, batch.prepared, now)
+            alerts += await tally(session, odd, now)
+        return _Written(fresh, rejected, alerts)
+
+    def _clock(self, now: datetime) -> Clock:
+        heard = self._progress.current()
+        return Clock(now, self._ahead, self._late, {at: one.until for at, one in heard.items()}.get)
 
 
-def _alert(rejected: Rejected, now: datetime) -> tuple[AuditAlerted, str]:
-    message = rejected.message
-    key = f"{message.topic}/{message.partition}/{message.offset}"
-    detail = {
-        "topic": message.topic,
-        "partition": message.partition,
-        "offset": message.offset,
-        "reason": rejected.reason,
-    }
-    kind = "bad-signature" if rejected.forged else "integrity"
-    return AuditAlerted(kind=kind, source=rejected.source or message.topic, detail=detail, at=now), key
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a transaction did: entries that are new, conflicting ones that are not taken, alerts."""
+
+    fresh: int
+    conflicts: list[Rejected]
+    alerts: list[AuditAlerted]
+
+
+async def _tell(session: AsyncSession, prepared: Sequence[Prepared], now: datetime) -> list[AuditAlerted]:
+    """Raises the alerts that entries call for."""
+    alerts = [(alert_of(item.event, now), item.event.entry_id) for item in prepared]
+    return [
+        alert
+        for alert, entry_id in alerts
+        if alert is not None and await repository.raise_alert(session, alert, str(entry_id))
+    ]
 
 
 def _dead_letter(rejected: Rejected) -> Record:

@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -65,6 +75,10 @@ class Entry(Table, table=True):
     """The entry with its signature, canonical JSON: private. It and the salt may go, the leaf may not."""
     erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """When they went, with the call that the entry is about."""
+    sequenced_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), server_default=func.now())
+    )
+    """By this log's clock: `time` is what the source says. None of entries from before this was kept."""
 
 
 class KeptObject(Table, table=True):
@@ -101,13 +115,20 @@ class Source(Table, table=True):
     heard_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     closed: bool = False
     silence_alerted: bool = False
+    declared: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """The number that the newest of its heartbeats said, by their own times."""
+    declared_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """The time of that heartbeat."""
 
 
 class Alert(Table, table=True):
     """Something that an auditor must look at; each is reported once."""
 
     __tablename__ = "alerts"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
-    __table_args__ = (UniqueConstraint("kind", "source", "key", name="alerts_once"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "source", "key", name="alerts_once"),
+        Index("alerts_by_tenant", "tenant_id", "at", "id"),
+    )
 
     id: UUID = Field(primary_key=True)
     kind: str = Field(sa_type=Text)
@@ -116,3 +137,5 @@ class Alert(Table, table=True):
     """Tells two alerts of one kind and source apart, and one that is found again from a new one."""
     detail: dict[str, Any] = Field(sa_type=JSONB)
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    tenant_id: UUID | None = None
+    """Whose it is; None: of the installation, which its operators look after."""

@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from otokura.audit.coverage import Coverage, Gap
 from otokura.audit.errors import NoSuchShard
 from otokura.audit.models import Alert, Entry, Shard, Source
+from otokura.audit.news import News
 from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.ids import uuid7
 from otokura.shared.outbox import publish
@@ -36,13 +37,18 @@ class EntryFilter:
 
 
 @dataclass
-class News:
-    """What a batch of messages tells of one source."""
+class Noticed:
+    """What a batch's news had in them that is not the normal course of things.
 
-    partition: int
-    seqs: list[int] = field(default_factory=list[int])
-    last_seq: int = 0
-    closed: bool = False
+    Attributes:
+        known: numbers that had come before this batch.
+        late: numbers that fill a gap which was reported.
+        back: sources of which a later heartbeat said a smaller number.
+    """
+
+    known: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    late: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    back: set[str] = field(default_factory=set[str])
 
 
 async def entries(
@@ -128,26 +134,48 @@ async def record_published(session: AsyncSession, year: int, size: int) -> bool:
     return changed.rowcount == 1
 
 
-async def note_sources(session: AsyncSession, news: Mapping[str, News], now: datetime) -> None:
-    """Adds what was heard to the state of each source."""
+async def note_sources(session: AsyncSession, news: Mapping[str, News], now: datetime) -> Noticed:
+    """Adds what was heard to the state of each source, and locks it; returns what was odd about it."""
     fresh: list[dict[str, Any]] = [
         {"source": name, "partition": told.partition, "high": 0, "gaps": [], "heard_at": now,
-         "closed": False, "silence_alerted": False}
+         "closed": False, "silence_alerted": False, "declared": 0}
         for name, told in sorted(news.items())
     ]  # fmt: skip
+    noticed = Noticed()
     connection = await session.connection()
     await connection.execute(upsert(Source).on_conflict_do_nothing(), fresh)
     # In the order of their names: two replicas that hear of the same sources must not wait for each other.
     ordered = select(Source).where(col(Source.source).in_(news)).order_by(col(Source.source))
     for source in (await session.exec(ordered.with_for_update())).all():
         told = news[source.source]
-        coverage = coverage_of(source)
-        for seq in told.seqs:
-            coverage = coverage.see(seq, now)
-        set_coverage(source, coverage.declare(told.last_seq, now))
+        _note_numbers(source, told, now, noticed)
+        _note_heartbeats(source, told, noticed)
         source.partition, source.heard_at, source.silence_alerted = told.partition, now, False
         source.closed = source.closed or told.closed
         session.add(source)
+    return noticed
+
+
+def _note_numbers(source: Source, told: News, now: datetime, noticed: Noticed) -> None:
+    before = coverage = coverage_of(source)
+    for seq in told.seqs:
+        if before.covers(seq):
+            noticed.known.add((source.source, seq))
+        gap = coverage.gap_of(seq)
+        if gap is not None and gap.alerted:
+            noticed.late.add((source.source, seq))
+        coverage = coverage.see(seq, now)
+    set_coverage(source, coverage.declare(told.last_seq, now))
+
+
+def _note_heartbeats(source: Source, told: News, noticed: Noticed) -> None:
+    """An old heartbeat may come again; one that is newer by its own time does not say less."""
+    for at, number in told.declared:
+        if source.declared_at is not None and at <= source.declared_at:
+            continue
+        if number < source.declared:
+            noticed.back.add(source.source)
+        source.declared, source.declared_at = number, at
 
 
 async def watched_sources(session: AsyncSession, partitions: Collection[int]) -> Sequence[Source]:
@@ -173,6 +201,7 @@ def set_coverage(source: Source, coverage: Coverage) -> None:
 
 async def raise_alert(session: AsyncSession, alert: AuditAlerted, key: str) -> bool:
     """Keeps an alert and publishes it, unless one of the same kind, source and key was raised before."""
+    tenant_id: str | None = alert.detail.get("tenant_id")
     values: dict[str, Any] = {
         "id": uuid7(),
         "kind": alert.kind,
@@ -180,6 +209,7 @@ async def raise_alert(session: AsyncSession, alert: AuditAlerted, key: str) -> b
         "key": key,
         "detail": alert.detail,
         "at": alert.at.astimezone(UTC),
+        "tenant_id": None if tenant_id is None else UUID(tenant_id),
     }
     connection = await session.connection()
     inserted = await connection.execute(

@@ -35,6 +35,10 @@ class Settings(ServiceSettings):
     """How long a number may be missing before it is a gap."""
     silence_seconds: float = Field(default=30, gt=0)
     """How long a source that did not say `closed` may be silent."""
+    clock_seconds: float = Field(default=60, gt=0)
+    """How far a source's clock may be ahead before that is told."""
+    late_seconds: float = Field(default=900, gt=0)
+    """How long an entry may take from its time to the broker before that is told."""
     lock_days: int = Field(default=366, ge=1)
     """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
 

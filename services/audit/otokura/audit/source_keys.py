@@ -33,6 +33,10 @@ class SourceKeys:
         encoded = cast("dict[str, object]", decoded)
         return cls({service: _public_key(text) for service, text in encoded.items()})
 
+    def knows(self, service: str) -> bool:
+        """Whether a service of this name writes entries."""
+        return service in self._keys
+
     def objection(self, event: AuditRecorded | AuditHeartbeat) -> str | None:
         """Why an event is not believed; None when the service that its source names signed it."""
         service, separator, instance = event.source.partition("/")

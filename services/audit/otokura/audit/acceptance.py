@@ -1,0 +1,58 @@
+"""What the log takes: bounds on what a signed event may say, so that none is a burden or breaks a row. Pure.
+
+A signature proves who says something, not that it is sane. What is refused here becomes an alert and a dead
+letter, like what nobody signed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.producer import MAX_RECORD_BYTES
+
+LONGEST_ACTION = 64
+LONGEST_READER = 256
+LARGEST_NUMBER = 2**53 - 1
+"""RFC 7493 §2.2; below PostgreSQL's bigint."""
+_SOURCE = re.compile(r"[a-z][a-z0-9-]{0,31}/[0-9A-Za-z-]{1,64}", re.ASCII)
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
+"""Beyond these PostgreSQL and Python do not agree on what a time is."""
+
+
+def too_large(value: bytes | None) -> bool:
+    """Whether no writer of ours makes a message of this size."""
+    return len(value or b"") > MAX_RECORD_BYTES
+
+
+def objection(event: AuditRecorded | AuditHeartbeat) -> tuple[str, str] | None:
+    """Why an event cannot be taken, as a code and in words that repeat nothing of it; None when it can."""
+    if _SOURCE.fullmatch(event.source) is None:
+        return "source", "the source is not <service>/<instance>"
+    if event.time.utcoffset() != timedelta(0) or not _EARLIEST < event.time < _LATEST:
+        return "time", "the time is not one in UTC"
+    if (event.last_seq if isinstance(event, AuditHeartbeat) else event.seq) > LARGEST_NUMBER:
+        return "number", "the number is too large"
+    return None if isinstance(event, AuditHeartbeat) else _text_objection(event)
+
+
+def _text_objection(event: AuditRecorded) -> tuple[str, str] | None:
+    if len(event.action) > LONGEST_ACTION or len(event.reader or "") > LONGEST_READER:
+        return "too-long", "a field is too long"
+    if any(map(_has_nul, (event.action, event.reader, event.detail))):
+        return "text", "a text holds a NUL character"
+    return None
+
+
+def _has_nul(value: Any) -> bool:
+    """Whether a NUL is anywhere in a JSON value; PostgreSQL keeps none in text and JSON."""
+    kind = cast("type[object]", type(value))
+    if kind is str:
+        return "\0" in value
+    if kind is dict:
+        return any("\0" in key or _has_nul(item) for key, item in value.items())
+    if kind is list:
+        return any(map(_has_nul, value))
+    return False
