@@ -19,8 +19,8 @@ from audit_fixtures import Log, NoBroker
 from audit_logs import Scribe, keys_of, message
 from mortal import Killed, Life, MortalDatabase, MortalStore
 from otokura.audit import sequencer
-from otokura.audit.batches import Message
 from otokura.audit.handlers import LogConsumer
+from otokura.audit.news import Message
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.shelf import Shelf

@@ -1,4 +1,4 @@
-"""A year's log begins by naming the tree in which the year before was left: who drops or rewrites that is seen."""
+"""A year's log begins by naming the tree in which the year before was left: nobody rewrites that unseen."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ async def test_the_first_entry_is_made_once_and_counted_beside_the_others(log: L
 async def test_the_services_consumer_opens_a_year(log: Log) -> None:
     scribe, woken = Scribe(), list[bool]()
     consumer = LogConsumer(
-        NoBroker(), log.database, keys_of(scribe), Progress(), lambda: woken.append(True), opener(ORIGIN, OWN)
+        NoBroker(),
+        log.database,
+        keys_of(scribe),
+        Progress(),
+        lambda: woken.append(True),
+        opening=opener(ORIGIN, OWN),
     )
     await consumer.apply([message(scribe.entry())])
     assert await log.rows("SELECT action FROM entries ORDER BY index") == [
@@ -134,7 +139,7 @@ async def test_a_crash_between_checkpoint_and_first_entry_is_made_good(log: Log,
     await log.publish()
     assert f"{YEAR}/opening" in await log.names()
     await log.execute("DELETE FROM log_objects")
-    log.sign_with(log.signer)
+    log.publisher = log.new_publisher()
     await append(log, 5, YEAR)
     await log.publish()
     assert await log.rows("SELECT path FROM log_objects") == [("opening",)]

@@ -37,7 +37,7 @@ app = typer.Typer(
 
 
 @app.command("log")
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - one argument for each option
     location: Annotated[
         str | None,
         typer.Argument(

@@ -26,6 +26,7 @@ from otokura.cli.verify.receipts import verify_receipt
 
 OPENING = "opening"
 _ACTION = "shard.opened"
+_WRITER = "audit"
 _HASH_BYTES = 32
 _YEAR = re.compile("[0-9]{4}")
 
@@ -72,8 +73,12 @@ def read_opening(place: Place, key: VerifierKey, source_keys: Mapping[str, str] 
         raise VerificationError(Code.MALFORMED, OPENING, "not JSON") from error
     if not isinstance(receipt, dict):
         raise VerificationError(Code.MALFORMED, OPENING, "not a receipt")
-    verified = verify_receipt(cast("dict[str, Any]", receipt), str(key), source_keys=source_keys)
+    # Whoever checks receipts of one service may know that service's key only.
+    known = source_keys if source_keys and _WRITER in source_keys else None
+    verified = verify_receipt(cast("dict[str, Any]", receipt), str(key), source_keys=known)
     entry = verified.entry or {}
+    if verified.leaf.source.partition("/")[0] != _WRITER:
+        raise VerificationError(Code.SOURCE_SIGNATURE, OPENING, f"written by {verified.leaf.source}")
     detail = entry.get("detail")
     if verified.index != 0 or entry.get("action") != _ACTION or not isinstance(detail, dict):
         raise VerificationError(Code.MALFORMED, OPENING, "not the first entry of a log")
