@@ -1,4 +1,4 @@
-"""The log's part of the chart: keys of a hand-over, how long its objects are locked, and who may remove what."""
+"""The log's part of the chart: keys of a hand-over, how long objects are locked, and who may remove what."""
 
 from __future__ import annotations
 
