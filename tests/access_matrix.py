@@ -113,6 +113,7 @@ OPERATIONS = [
     Operation("GET", "/v1/calls/{call_id}/transcript", READING, reading(view="redacted")),
     Operation("GET", "/v1/calls/{call_id}/transcript/live", READING, reading()),
     Operation("GET", "/v1/calls/{call_id}/transcripts", READING),
+    Operation("POST", "/v1/calls/{call_id}/evidence", OFFICER, json_of({"reason": "matrix"})),
     Operation("POST", "/v1/search", READING, json_of(REASON | {"phrase": "thank you"})),
     Operation("GET", "/v1/tenants", OPERATOR),
     Operation("POST", "/v1/tenants", OPERATOR, lambda _ids: {"json": {"name": new_name()}}),

@@ -16,6 +16,8 @@ import servers
 from access_calls import FEED_HANDLERS, HANDLERS, SEARCH_HANDLERS, Call, context_of, seal_call
 from access_feeds import Event, read_feed, searched
 from access_service import ISSUER, private_key_file
+from otokura.access.evidence.custody import Custody
+from otokura.access.evidence.workshop import Workshop as EvidenceWorkshop
 from otokura.access.feeds.disclosure import Disclosures
 from otokura.access.feeds.models import FeedRecord
 from otokura.access.feeds.provisioning import Provisioner
@@ -193,6 +195,7 @@ async def _open(
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
     keys = key_provider(settings)
+    issuer = TokenIssuer(key, signing.kid, ISSUER, settings.audience)
     state = AccessState(
         settings=settings,
         database=database,
@@ -201,12 +204,13 @@ async def _open(
         keys=keys,
         store=store,
         signing=signing,
-        issuer=TokenIssuer(key, signing.kid, ISSUER, settings.audience),
+        issuer=issuer,
         oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),
         index_keys=IndexKeys(keys),
+        evidence=EvidenceWorkshop(key, Custody(None, issuer)),
     )
     worker = FeedWorker(database, Disclosures(state, events), settings)
     provisioner = Provisioner(settings, database)

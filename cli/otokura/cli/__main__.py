@@ -7,6 +7,7 @@ import typer
 from otokura.cli import admin, dlq
 from otokura.cli.calls import command as calls
 from otokura.cli.demo.command import demo
+from otokura.cli.evidence import evidence
 from otokura.cli.kafka import kafka
 from otokura.cli.keys import command as keys
 from otokura.cli.opening import open_sealed
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(demo)
+app.command()(evidence)
 app.command()(kafka)
 app.command()(schemas)
 app.command()(admin.token)

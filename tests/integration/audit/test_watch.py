@@ -71,6 +71,29 @@ async def test_a_missing_number_is_reported_once_after_its_time(desk: Desk, scri
     assert await desk.alerts_after(3600) == [], "not after a restart either"
 
 
+@pytest.mark.guarantee("L16")
+async def test_what_comes_after_its_gap_was_reported_is_taken_and_told(desk: Desk, scribe: Scribe) -> None:
+    first, lost, third = (scribe.entry() for _ in range(3))
+    await desk.take(first, third, scribe.heartbeat(closed=True))
+    assert [kind for kind, _ in await desk.alerts_after(31)] == ["gap"]
+    await desk.consumer.apply([message(lost, 9)])
+    assert (await desk.log.shard()).size == 3
+    ((source, detail),) = [told[1:] for told in await desk.log.alerts() if told[0] == "late-entry"]
+    assert (source, detail["code"], detail["seq"]) == (scribe.source, "after-its-gap", 2)
+    assert await desk.alerts_after(3600) == []
+
+
+@pytest.mark.guarantee("L4")
+async def test_a_killed_ones_tail_that_was_never_sent_is_not_missed(desk: Desk, scribe: Scribe) -> None:
+    """It had given numbers 3 and 4, and was killed before the broker had them: no byte was sent for them."""
+    sent = scribe.entry(), scribe.entry(), scribe.heartbeat()
+    scribe.entry(), scribe.entry()
+    successor = Scribe(key=scribe.key, beginning=datetime.now(UTC))
+    await desk.take(*sent, successor.entry(), successor.heartbeat(closed=True))
+    ((kind, detail),) = await desk.alerts_after(3600)
+    assert (kind, detail["last_seq"], detail["missing"]) == ("silent-source", 2, 0)
+
+
 @pytest.mark.guarantee("L4")
 async def test_disorder_and_repeats_are_no_gap(desk: Desk, scribe: Scribe) -> None:
     events = [scribe.entry() for _ in range(6)]
@@ -102,7 +125,7 @@ async def test_a_source_that_falls_silent_without_closing_is_reported_once(
     await desk.take(scribe.entry(), scribe.heartbeat())
     assert await desk.alerts_after(29) == []
     ((kind, detail),) = await desk.alerts_after(31)
-    assert (kind, detail["last_seq"]) == ("silent-source", 1)
+    assert (kind, detail["last_seq"], detail["missing"]) == ("silent-source", 1, 0)
     assert await desk.alerts_after(3600) == []
 
 

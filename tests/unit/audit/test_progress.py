@@ -84,6 +84,16 @@ async def test_with_a_backlog_nothing_is_known(listening: Listening) -> None:
     assert listening.heard is None
 
 
+async def test_how_far_behind_it_is_is_known_while_the_broker_answers(listening: Listening) -> None:
+    assert listening.progress.lag() is None
+    await listening.observe(0, 5, 45)
+    assert listening.progress.lag() == 40
+    await listening.observe(1, 45, 45)
+    assert listening.progress.lag() == 0
+    listening.progress.lost()
+    assert listening.progress.lag() is None
+
+
 async def test_falling_behind_is_a_break(listening: Listening) -> None:
     await listening.observe(0, 5, 5)
     span = FOLLOWING.total_seconds()

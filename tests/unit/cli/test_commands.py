@@ -20,6 +20,7 @@ def test_every_command_is_there() -> None:
         "call",
         "demo",
         "dlq",
+        "evidence",
         "kafka",
         "keys",
         "open",

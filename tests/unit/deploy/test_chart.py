@@ -103,9 +103,19 @@ def test_a_service_reaches_only_what_it_needs(service: str) -> None:
     policy = of_kind("default-values.yaml", "NetworkPolicy")[f"otokura-{service}"]["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     ports = sorted({port["port"] for rule in policy["egress"] for port in rule["ports"]})
-    webhooks = [443] if service == "ingest" else []
-    assert ports == sorted([53, 5432, 9000, 9092, *webhooks])
+    more = {"ingest": [443], "access": [8004]}.get(service, [])
+    assert ports == sorted([53, 5432, 9000, 9092, *more])
     assert all("to" in rule for rule in policy["egress"])
+
+
+def test_audit_is_reached_by_access_alone_of_the_services() -> None:
+    policy = of_kind("default-values.yaml", "NetworkPolicy")["otokura-audit"]["spec"]
+    peers = [peer for rule in policy["ingress"] for peer in rule["from"] if "podSelector" in peer]
+    names = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in peers]
+    assert names == ["access"]
+    [container] = pod_templates("default-values.yaml")["otokura-access"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_AUDIT_URL"] == "http://otokura-audit"
 
 
 def policy_with(values: dict[str, Any], service: str) -> dict[str, Any]:

@@ -74,6 +74,12 @@ class Api:
             raise error_of(response)
         return response
 
+    def stream(
+        self, method: str, path: str, **arguments: Any
+    ) -> contextlib.AbstractContextManager[httpx.Response]:
+        """Ask for what is too large to hold; an answer that is an error is the caller's to read."""
+        return self._client.stream(method, path, **arguments)
+
     def json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """Ask, and give the JSON object that is the answer."""
         answer: dict[str, Any] = self.request(method, path, **arguments).json()

@@ -33,6 +33,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
         "agent_ids": [AGENT_ID],
     },
     "auditor": {"name": "佐藤 誠", "kind": "person", "roles": ["auditor"]},
+    "evidence-officer": {"name": "渡辺 明", "kind": "person", "roles": ["evidence-officer"]},
 }
 _KNOWN_SECONDS = 60.0
 
@@ -55,7 +56,8 @@ def ensure_tenant(path: Path, urls: Mapping[str, str], bootstrap_token: str | No
         SetupError: an earlier start was interrupted between making somebody and writing them down.
     """
     credentials = Credentials.read(path)
-    if not credentials.complete:
+    # A folder of an earlier version may lack somebody.
+    if not credentials.complete or not PEOPLE.keys() <= credentials.principals.keys():
         access = urls["access"]
         if "operator" not in credentials.principals:
             if bootstrap_token is None:

@@ -25,6 +25,8 @@ class Servers:
     broker: TansuServer | ApacheKafkaServer
     audiosocket_port: int
     """On which ingest takes Asterisk's AudioSocket."""
+    audit_port: int
+    """On which audit answers: access asks it for the history of a call."""
 
 
 def service_environment(
@@ -60,7 +62,11 @@ def service_environment(
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         },
         "transcribe": {**keyring, "MODEL_DIR": str(layout.model)},
-        "access": {**keyring, "TOKEN_SIGNING_KEY_FILE": str(layout.token_key)},
+        "access": {
+            **keyring,
+            "TOKEN_SIGNING_KEY_FILE": str(layout.token_key),
+            "AUDIT_URL": f"http://127.0.0.1:{servers.audit_port}",
+        },
         "audit": {
             "LOG_SIGNING_KEY_FILE": str(layout.log_key),
             "LOG_ORIGIN": LOG_ORIGIN,

@@ -150,7 +150,7 @@ class Stack:
         broker = self._broker(store, ports["kafka"])
         self._keep("kafka", broker, broker.start)
         broker.start()
-        return Servers(postgres, store, broker, ports["audiosocket"])
+        return Servers(postgres, store, broker, ports["audiosocket"], ports["audit"])
 
     def _broker(self, store: SeaweedServer, port: int) -> TansuServer | ApacheKafkaServer:
         if self._kafka == "apache":

@@ -4,6 +4,7 @@ It shares no code with the services that write the log; it rests on hashlib, cry
 """
 
 from otokura.cli.verify.erasures import Erased, verify_erasure
+from otokura.cli.verify.evidence import Evidence, verify_evidence
 from otokura.cli.verify.findings import Code, Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.merkle import is_consistent
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "Code",
     "Erased",
+    "Evidence",
     "Finding",
     "Report",
     "VerificationError",
@@ -23,6 +25,7 @@ __all__ = [
     "open_checkpoint",
     "parse_vkey",
     "verify_erasure",
+    "verify_evidence",
     "verify_inclusion",
     "verify_log",
     "verify_receipt",

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from otokura.cli.verify.erasures import Erased, verify_erasure
+from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey, parse_vkey
@@ -32,8 +33,9 @@ class _Verifying(TyperGroup):
 
 app = typer.Typer(
     cls=_Verifying,
-    help="Verify what Otokura says with public keys alone: a log (without a command), or an erasure.",
+    help="Verify what Otokura says with public keys alone: a log (without a command), an erasure, evidence.",
 )
+app.command()(evidence)
 
 
 @app.command("log")

@@ -27,6 +27,10 @@ class Code(StrEnum):
     CERTIFICATE_SIGNATURE = "certificate-signature"
     CERTIFICATE_MISMATCH = "certificate-mismatch"
     NOT_CONFIRMED = "not-confirmed"
+    EVIDENCE_SEAL = "evidence-seal"
+    EVIDENCE_SIGNATURE = "evidence-signature"
+    EVIDENCE_MISMATCH = "evidence-mismatch"
+    TIMESTAMP = "timestamp"
 
 
 @dataclass(frozen=True)

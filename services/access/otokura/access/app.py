@@ -11,6 +11,9 @@ from fastapi import FastAPI
 
 from otokura.access.break_glass import api as break_glass
 from otokura.access.console import api as console
+from otokura.access.evidence import api as evidence
+from otokura.access.evidence.custody import Custody
+from otokura.access.evidence.workshop import Workshop
 from otokura.access.feeds import api as feeds
 from otokura.access.feeds import handlers as feed_handlers
 from otokura.access.feeds.disclosure import Disclosures
@@ -105,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         tenancy.router,
         policy.router,
         sealed.router,
+        evidence.router,
         search.router,
         live.router,
         feeds.router,
@@ -150,7 +154,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     stack.push_async_callback(store.close)
     entries = producer(settings)
     stack.push_async_callback(entries.stop)
-    audit = AuditWriter(entries, settings.service, read_signing_key(settings.audit_signing_key_file))
+    key = read_signing_key(settings.audit_signing_key_file)
+    audit = AuditWriter(entries, settings.service, key)
     await audit.start()
     stack.push_async_callback(audit.stop)
     private_key = load_private_key(settings.token_signing_key_file)
@@ -161,6 +166,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
     keys = key_provider(settings)
+    issuer = TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience)
+    workshop = Workshop(key, Custody(settings.audit_url, issuer))
+    stack.push_async_callback(workshop.close)
     return AccessState(
         settings=settings,
         database=database,
@@ -169,12 +177,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         keys=keys,
         store=store,
         signing=signing,
-        issuer=TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience),
+        issuer=issuer,
         oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),
         index_keys=IndexKeys(keys),
+        evidence=workshop,
         live=Hub(),
         decoding=Decoders(settings.decoders),
     )

@@ -57,6 +57,9 @@ class Settings(OidcSettings, KeyProviderSettings):
     customer_calls_opened: int = Field(default=50_000, ge=1)
     """The most calls of which the numbers are opened to find those of one customer."""
 
+    audit_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+/?$")
+    """Where the audit service answers, `http://host:port`: evidence holds the history that it gives."""
+
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from otokura.access.evidence.workshop import Workshop
 from otokura.access.identity.signing import SigningKeys
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.stand_in import StandIn
@@ -53,6 +54,7 @@ class AccessState:
     headers: HeaderCache
     watch: Watch
     index_keys: IndexKeys
+    evidence: Workshop
     live: Hub = field(default_factory=Hub)
     hashing: Hashing = field(default_factory=Hashing)
     stand_in: StandIn = field(default_factory=StandIn)

@@ -14,9 +14,14 @@ from otokura.audit import api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
 from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
+<<<<<<< HEAD
 from otokura.audit.kept import Kept
 from otokura.audit.notes import Signer, read_verifier_keys
 from otokura.audit.openings import opener
+=======
+from otokura.audit.measuring import Measuring
+from otokura.audit.notes import Signer
+>>>>>>> log6
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.settings import Settings
@@ -101,6 +106,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     settings, database = state.settings, state.database
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
+<<<<<<< HEAD
     keys = SourceKeys.read(settings.source_keys_file)
     opening = opener(settings.log_origin, state.certificate_key)
     consumer = LogConsumer(
@@ -113,6 +119,9 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
         ahead=timedelta(seconds=settings.clock_seconds),
         late=timedelta(seconds=settings.late_seconds),
     )
+=======
+    consumer = _consumer(state, progress, publisher.wake)
+>>>>>>> log6
     watch = Watch(
         database,
         progress,
@@ -128,10 +137,27 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+<<<<<<< HEAD
     supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
+=======
+    supervisor.start("measuring", Measuring(database, progress).run)
+>>>>>>> log6
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
     readiness.add("entries", state.writer.check)
     readiness.add("log", consumer.check)
     readiness.add("publisher", publisher.check)
     readiness.add("work", supervisor.check)
+
+
+def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -> LogConsumer:
+    settings = state.settings
+    return LogConsumer(
+        settings,
+        state.database,
+        SourceKeys.read(settings.source_keys_file),
+        progress,
+        sequenced,
+        ahead=timedelta(seconds=settings.clock_seconds),
+        late=timedelta(seconds=settings.late_seconds),
+    )

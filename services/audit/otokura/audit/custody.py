@@ -53,6 +53,7 @@ class Tree(BaseModel):
 
     shard: int = Field(description="The year.")
     origin: str
+    key: str = Field(description="Its public key (vkey). Get it from somewhere else too.")
     size: int = Field(description="Entries that its checkpoint covers.")
     checkpoint: str = Field(description="A signed note (C2SP tlog-checkpoint), with its cosignatures.")
 
@@ -156,7 +157,7 @@ async def get_custody(
     await record(request, state, custodian, {name: it for name, it in about.items() if it is not None})
     after = _after(items[-1], position) if len(found) > limit else None
     sealed = None if after is None else after.sealed(state.certificate_key, call_id).encode()
-    return Custody(call_id=call_id, trees=_views(published), items=items, next_cursor=sealed)
+    return Custody(call_id=call_id, trees=_views(state, published), items=items, next_cursor=sealed)
 
 
 async def _trees(state: State, tenant_id: UUID, call_id: UUID, holding: UUID | None) -> dict[int, Published]:
@@ -258,9 +259,15 @@ def _root(published: Published) -> _Root:
     return _Root(size=checkpoint.size, root=base64.b64encode(checkpoint.root).decode())
 
 
-def _views(published: Mapping[int, Published]) -> list[Tree]:
+def _views(state: State, published: Mapping[int, Published]) -> list[Tree]:
     return [
-        Tree(shard=year, origin=it.checkpoint.origin, size=it.checkpoint.size, checkpoint=it.note)
+        Tree(
+            shard=year,
+            origin=it.checkpoint.origin,
+            key=state.signer(year).vkey,
+            size=it.checkpoint.size,
+            checkpoint=it.note,
+        )
         for year, it in sorted(published.items())
     ]
 

@@ -34,6 +34,7 @@ class Progress:
     def __init__(self) -> None:
         self._heard: dict[int, Heard] = {}
         self._ends: dict[int, tuple[datetime, int]] = {}
+        self._behind: dict[int, int] = {}
 
     async def observe(self, consumer: AIOKafkaConsumer, now: datetime) -> None:
         """Looks at the consumer after a poll whose messages are committed."""
@@ -55,12 +56,18 @@ class Progress:
         """Nothing is known any more: the database or the broker went away."""
         self._heard.clear()
         self._ends.clear()
+        self._behind.clear()
 
     def current(self) -> Mapping[int, Heard]:
         """What was heard of the partitions that are being followed."""
         return dict(self._heard)
 
+    def lag(self) -> int | None:
+        """Messages that are not consumed yet, of all partitions of this replica; None when nobody knows."""
+        return sum(self._behind.values()) if self._behind else None
+
     def _note(self, partition: int, position: int, end: int, now: datetime) -> None:
+        self._behind[partition] = max(0, end - position)
         noted, reached = self._ends.setdefault(partition, (now, end))
         until = now if position >= end else noted if position >= reached else None
         if until is not None:
@@ -74,6 +81,7 @@ class Progress:
     def _forget(self, partition: int) -> None:
         self._heard.pop(partition, None)
         self._ends.pop(partition, None)
+        self._behind.pop(partition, None)
 
 
 def _known_end(consumer: AIOKafkaConsumer, tp: TopicPartition, now: datetime) -> int | None:

@@ -98,6 +98,11 @@ class Watch:
             return []
         source.silence_alerted = True
         session.add(source)
-        heard: Mapping[str, str | int] = {"heard_at": source.heard_at.isoformat(), "last_seq": source.high}
+        missing = sum(gap.last - gap.first + 1 for gap in coverage_of(source).gaps)
+        heard: Mapping[str, str | int] = {
+            "heard_at": source.heard_at.isoformat(),
+            "last_seq": source.high,
+            "missing": missing,
+        }
         alert = AuditAlerted(kind="silent-source", source=source.source, detail=dict(heard), at=now)
         return [alert] if await raise_alert(session, alert, source.heard_at.isoformat()) else []

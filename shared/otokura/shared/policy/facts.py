@@ -42,6 +42,7 @@ class PolicyAction(StrEnum):
     ERASE = "erase"
     EXPORT = "export"
     EXPORT_RAW = "export-raw"
+    MAKE_EVIDENCE = "make-evidence"
     MANAGE_RETENTION = "manage-retention"
 
 

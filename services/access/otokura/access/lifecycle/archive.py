@@ -66,8 +66,13 @@ class Archive:
         member.write(content)
         member.end()
 
-    def finish(self) -> bytes:
-        """The directory of the archive, and what was not taken yet."""
+    def finish(self, *, room: int = 0) -> bytes:
+        """The directory of the archive, and what was not taken yet.
+
+        Args:
+            room: bytes of a comment, which are the last ones: zeros, in the place of what belongs there.
+        """
+        self._zip.comment = bytes(room)
         self._zip.close()
         return self.take()
 

@@ -107,6 +107,11 @@ async def stored_transcript(store: ObjectStore, dek: bytes, announced: Transcrip
         IntegrityError: the object is gone, or not the one that was announced.
         Unavailable: the store cannot be reached.
     """
+    return parsed_transcript(await transcript_bytes(store, dek, announced), announced)
+
+
+async def transcript_bytes(store: ObjectStore, dek: bytes, announced: TranscriptCompleted) -> bytes:
+    """The same, to the byte: what the entry `recording.transcribed` has the hash of."""
     ids = (announced.tenant_id, announced.call_id)
     sealed = SealedObject(
         store,
@@ -119,6 +124,15 @@ async def stored_transcript(store: ObjectStore, dek: bytes, announced: Transcrip
     plaintext = await present(sealed.read(0, announced.plaintext_bytes))
     if not hmac.compare_digest(hashlib.sha256(plaintext).hexdigest(), announced.plaintext_sha256):
         raise IntegrityError("The transcript is not the one that was announced.")
+    return plaintext
+
+
+def parsed_transcript(plaintext: bytes, announced: TranscriptCompleted) -> Transcript:
+    """The transcript in its stored bytes.
+
+    Raises:
+        IntegrityError: they are none, or another call's.
+    """
     try:
         transcript = Transcript.model_validate_json(plaintext)
     except ValidationError:

@@ -1,5 +1,7 @@
 """A call as a vCon, the IETF's container for conversations: draft-ietf-vcon-vcon-core-04, unsigned form.
 
+Bundles of evidence hold its signed form (`otokura.access.evidence.signing`), which names its audio file.
+
 Parties are the channels, with the roles of the contact centre extension (draft-ietf-vcon-cc-extension). The
 one dialog is the recording, without its audio: it is read by itself, and no address of a store leaves. What
 Whisper and our rules made of it are analyses. No number and no name stands here but those that were spoken.
@@ -7,6 +9,7 @@ Whisper and our rules made of it are analyses. No number and no name stands here
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -22,6 +25,22 @@ from otokura.shared.transcripts import Transcript
 SYNTAX = "0.4.0"
 VENDOR = "Otokura"
 _MS_PER_SECOND = 1000
+_WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """The recording's file, where it lies beside the vCon.
+
+    Attributes:
+        name: of the file, from the folder that holds both.
+        sha512: of its bytes.
+        bundle: what it is part of: a vCon of its own, with an id of its own.
+    """
+
+    name: str
+    sha512: bytes
+    bundle: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +52,17 @@ class Source:
         version: of the transcript.
         completed_at: when that version was.
         redacted: whether personal data were taken out of it.
+        audio: the recording's file, where there is one.
     """
 
     manifest: Manifest
     version: int
     completed_at: datetime
     redacted: bool = False
+    audio: AudioFile | None = None
 
 
-def vcon(transcript: Transcript, source: Source) -> str:
+def vcon(transcript: Transcript | None, source: Source) -> str:
     """The vCon as JSON. The same version gives the same bytes each time.
 
     A redacted one refers, by id alone, to the one that is not.
@@ -49,15 +70,15 @@ def vcon(transcript: Transcript, source: Source) -> str:
     manifest = source.manifest
     document: dict[str, Any] = {
         "vcon": SYNTAX,
-        "uuid": str(_id(manifest.call_id, source.version, redacted=source.redacted)),
+        "uuid": str(_id(manifest.call_id, source.version, _form(source))),
         "extensions": ["CC"],
         "created_at": _date(source.completed_at),
         "parties": [_party(channel) for channel in manifest.channels],
-        "dialog": [_dialog(manifest)],
-        "analysis": _analyses(transcript),
+        "dialog": [_dialog(manifest, source.audio)],
+        "analysis": [] if transcript is None else _analyses(transcript),
     }
     if source.redacted:
-        whole = _id(manifest.call_id, source.version, redacted=False)
+        whole = _id(manifest.call_id, source.version, _WHOLE)
         document["redacted"] = {"uuid": str(whole), "type": "personal data"}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -69,7 +90,13 @@ def _party(channel: Channel) -> dict[str, Any]:
     return party
 
 
-def _dialog(manifest: Manifest) -> dict[str, Any]:
+def _form(source: Source) -> str:
+    if source.audio is not None:
+        return f"evidence:{source.audio.bundle}"
+    return "redacted" if source.redacted else _WHOLE
+
+
+def _dialog(manifest: Manifest, audio: AudioFile | None) -> dict[str, Any]:
     roles = [channel.role for channel in manifest.channels]
     caller = ChannelRole.CUSTOMER if manifest.direction is Direction.INBOUND else ChannelRole.AGENT
     dialog: dict[str, Any] = {
@@ -82,6 +109,9 @@ def _dialog(manifest: Manifest) -> dict[str, Any]:
     # The first party is the originator where nothing else is said (§4.3.4).
     if caller in roles and roles.index(caller):
         dialog["originator"] = roles.index(caller)
+    if audio is not None:
+        digest = base64.urlsafe_b64encode(audio.sha512).rstrip(b"=").decode()
+        dialog |= {"filename": audio.name, "content_hash": f"sha512-{digest}"}
     return dialog
 
 
@@ -112,9 +142,8 @@ def _analysis(kind: str, transcript: Transcript, schema: str, body: Mapping[str,
     }
 
 
-def _id(call_id: UUID, version: int, *, redacted: bool) -> UUID:
+def _id(call_id: UUID, version: int, form: str) -> UUID:
     """A UUID of version 8 (RFC 9562 §5.8): the call's time, then what tells its exports apart."""
-    form = "redacted" if redacted else "whole"
     told = hashlib.sha256(f"otokura:vcon:{call_id}:{version}:{form}".encode()).digest()
     value = bytearray(call_id.bytes[:6] + told[:10])
     value[6] = 0x80 | value[6] & 0x0F

@@ -1,0 +1,218 @@
+"""Verifies a bundle of evidence: that all of it is what was signed, and what the log says of the call.
+
+Offline, with public keys alone: those of the logs, and those of the services that wrote the entries. Nothing
+in the bundle is believed because it is there: the container is verified first, then the manifest, then each
+file, and then that they say of each other what the log says of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from otokura.cli.verify.evidence_archive import Content, EvidenceArchive
+from otokura.cli.verify.evidence_history import History, verify_history
+from otokura.cli.verify.evidence_stamp import TIMESTAMP, Stamp, verify_stamp
+from otokura.cli.verify.evidence_vcon import verify_vcon
+from otokura.cli.verify.findings import Code, VerificationError
+from otokura.cli.verify.strict_json import strict_object
+
+TYPE = "otokura.evidence.v1"
+MANIFEST, SIGNATURE, RECORDING = "manifest.json", "manifest.json.sig", "recording.json"
+_DOMAIN = b"otokura.evidence-manifest.v1\n"
+_TRANSCRIPT, _PLAYABLE = "transcript/transcript.json", "audio/playable.wav"
+_RECEIVED = "audio/received."
+_MOST_MANIFEST = 4 << 20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a bundle proves.
+
+    Attributes:
+        evidence_id, call_id: the bundle's id, and the call's.
+        made_at, made_by, reason: when, by whom and why it was made, as it says itself and the log too.
+        files: how many it holds, all of them verified.
+        audio_sha256: of the audio as it was received; None when there is none.
+        history: what the log says of the call.
+        missing: what is not in it, as it says itself: what, and why.
+        stamp: the timestamp; None when there is none.
+        stamp_missing: why there is none.
+    """
+
+    evidence_id: str
+    call_id: str
+    made_at: str
+    made_by: str
+    reason: str
+    files: int
+    audio_sha256: str | None
+    history: History
+    missing: Mapping[str, str] = field(default_factory=dict[str, str])
+    stamp: Stamp | None = None
+    stamp_missing: str | None = None
+
+
+def verify_evidence(
+    path: Path, vkeys: Sequence[str], source_keys: Mapping[str, str], tsa_roots: Sequence[bytes] = ()
+) -> Evidence:
+    """Verifies a bundle as `POST /v1/calls/{id}/evidence` gives it.
+
+    Args:
+        path: of the file.
+        vkeys: public keys of the logs (one a year) in which the history stands.
+        source_keys: by service, base64 of its Ed25519 public key.
+        tsa_roots: certificates (PEM) of the authorities whose timestamps are believed.
+
+    Raises:
+        VerificationError: what does not hold, by name.
+        OSError: the file cannot be read.
+    """
+    key = _key_of("access", source_keys)
+    with EvidenceArchive(path, key) as archive:
+        raw = archive.read(MANIFEST, _MOST_MANIFEST)
+        _check_signature(archive, raw, key)
+        manifest = strict_object(raw, MANIFEST)
+        if manifest.get("type") != TYPE:
+            raise VerificationError(Code.MALFORMED, MANIFEST, f"not a {TYPE}")
+        contents = _files(archive, manifest)
+        history = verify_history(archive, manifest, vkeys, source_keys)
+        _check_opened(manifest, history)
+        received = _check_recording(archive, manifest, contents, history)
+        if _TRANSCRIPT in contents and contents[_TRANSCRIPT].sha256 not in history.transcripts:
+            raise VerificationError(Code.EVIDENCE_MISMATCH, _TRANSCRIPT, "no entry has its hash")
+        audio = None if received is None else contents[received]
+        verify_vcon(archive, key, received, None if audio is None else audio.sha512)
+        stamp = verify_stamp(archive, manifest, raw, tsa_roots)
+    told = _object(manifest.get("timestamp"), MANIFEST)
+    return Evidence(
+        evidence_id=str(manifest.get("evidence_id")),
+        call_id=str(manifest.get("call_id")),
+        made_at=str(manifest.get("made_at")),
+        made_by=str(_object(manifest.get("made_by"), MANIFEST).get("name")),
+        reason=str(manifest.get("reason")),
+        files=len(contents),
+        audio_sha256=None if audio is None else audio.sha256,
+        history=history,
+        missing={str(it.get("what")): str(it.get("why")) for it in _objects(manifest.get("missing"))},
+        stamp=stamp,
+        stamp_missing=None if stamp is not None else str(told.get("why")),
+    )
+
+
+def _key_of(service: str, source_keys: Mapping[str, str]) -> Ed25519PublicKey:
+    if service not in source_keys:
+        raise VerificationError(Code.EVIDENCE_SIGNATURE, MANIFEST, f"no public key of {service!r} was given")
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(source_keys[service], validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise VerificationError(Code.WRONG_KEY, "source keys", f"{service}: no Ed25519 key") from error
+
+
+def _check_signature(archive: EvidenceArchive, raw: bytes, key: Ed25519PublicKey) -> None:
+    """The detached signature beside the manifest, for who takes the archive apart and keeps the files."""
+    text = archive.read(SIGNATURE, 200)
+    try:
+        signature = base64.b64decode(text.removesuffix(b"\n"), validate=True)
+        if base64.b64encode(signature) + b"\n" != text:
+            raise ValueError("not canonical")  # noqa: TRY301 - one reason as good as the other
+        key.verify(signature, _DOMAIN + raw)
+    except (InvalidSignature, binascii.Error, ValueError) as error:
+        raise VerificationError(Code.EVIDENCE_SIGNATURE, SIGNATURE, "access did not sign it") from error
+
+
+def _files(archive: EvidenceArchive, manifest: Mapping[str, Any]) -> dict[str, Content]:
+    """Every file but manifest, signature and timestamp: that it is there, and what the manifest says."""
+    listed = {str(it.get("name")): it for it in _objects(manifest.get("files"))}
+    beside = {MANIFEST, SIGNATURE, *(name for name in archive.members if name == TIMESTAMP)}
+    if set(archive.members) != set(listed) | beside or set(listed) & beside:
+        odd = sorted(set(archive.members) ^ (set(listed) | beside))
+        raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, f"not the files of the bundle: {odd}")
+    contents: dict[str, Content] = {}
+    for name, told in listed.items():
+        content = contents[name] = archive.measure(name)
+        if (told.get("bytes"), told.get("sha256")) != (content.size, content.sha256):
+            raise VerificationError(Code.EVIDENCE_MISMATCH, name, "not what the manifest says")
+    return contents
+
+
+def _check_opened(manifest: Mapping[str, Any], history: History) -> None:
+    """The log says who asked for this bundle, and why, before it was made."""
+    entry = history.opened
+    if entry is None:
+        raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "no entry says that it was asked for")
+    detail = _object(entry.get("detail"), MANIFEST)
+    told = (detail.get("action"), detail.get("read_id"), detail.get("reason"), entry.get("reader"))
+    maker = _object(manifest.get("made_by"), MANIFEST).get("id")
+    if told != ("make-evidence", manifest.get("evidence_id"), manifest.get("reason"), maker):
+        raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "the log names another maker, or reason")
+
+
+def _check_recording(
+    archive: EvidenceArchive,
+    manifest: Mapping[str, Any],
+    contents: Mapping[str, Content],
+    history: History,
+) -> str | None:
+    """The audio is what was sealed, and the manifest says of it what was sealed; the audio's file."""
+    raw = archive.read(RECORDING, _MOST_MANIFEST)
+    recording = strict_object(raw, RECORDING)
+    stored = _object(recording.get("recording"), RECORDING)
+    told = _object(manifest.get("recording"), MANIFEST)
+    names = [name for name in contents if name.startswith(_RECEIVED)]
+    sealed = {
+        "manifest_sha256": contents[RECORDING].sha256,
+        "plaintext_sha256": str(stored.get("plaintext_sha256")),
+    }
+    known = any(all(entry.get(it) == sealed[it] for it in sealed) for entry in history.sealed)
+    if not known and (history.sealed or names):
+        raise VerificationError(Code.EVIDENCE_MISMATCH, RECORDING, "no entry says that this was sealed")
+    ids = [(it.get("tenant_id"), it.get("call_id")) for it in (recording, manifest)]
+    said = (told.get("manifest_sha256"), told.get("audio_sha256"), told.get("notice"), _purposes(told))
+    expected = (*sealed.values(), recording.get("notice"), recording.get("purposes"))
+    if ids[0] != ids[1] or said != expected or not _same_times(told, recording):
+        raise VerificationError(
+            Code.EVIDENCE_MISMATCH, MANIFEST, "it says something else than what was sealed"
+        )
+    if len(names) > 1 or (_PLAYABLE in contents and not names):
+        raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "more than one recording, or none to play")
+    for name in names:
+        size, digest = contents[name].size, contents[name].sha256
+        if (size, digest) != (stored.get("plaintext_bytes"), stored.get("plaintext_sha256")):
+            raise VerificationError(Code.EVIDENCE_MISMATCH, name, "not the audio that was sealed")
+    return names[0] if names else None
+
+
+def _purposes(told: Mapping[str, Any]) -> list[object]:
+    return [it.get("name") for it in _objects(told.get("purposes"))]
+
+
+def _same_times(told: Mapping[str, Any], recording: Mapping[str, Any]) -> bool:
+    try:
+        times = [
+            [datetime.fromisoformat(str(it.get(name))) for name in ("started_at", "ended_at")]
+            for it in (told, recording)
+        ]
+        return times[0] == times[1] and told.get("duration_ms") == recording.get("duration_ms")
+    except (TypeError, ValueError):
+        return False
+
+
+def _object(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise VerificationError(Code.MALFORMED, where, "not an object")
+    return cast("dict[str, Any]", value)
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise VerificationError(Code.MALFORMED, MANIFEST, "not a list")
+    return [_object(item, MANIFEST) for item in cast("list[object]", value)]

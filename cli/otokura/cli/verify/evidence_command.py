@@ -1,0 +1,115 @@
+"""`otokura verify evidence`: a bundle of evidence, for people and scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.findings import VerificationError
+from otokura.cli.verify.strict_json import strict_object
+
+_UNKNOWN = (
+    "that a speaker is who they say they are",
+    "what happened to the audio in phones and networks before it reached Otokura",
+    "that the transcript is right: a machine made it; the audio is the original",
+    "that audio/playable.wav, transcript.txt and summary.pdf say the same: compare them with the originals",
+    "that the clocks of the servers were right",
+)
+_UNSTAMPED = "when the bundle was made, beyond its own word: it has no timestamp that was verified"
+_UNCOSIGNED = "that whoever runs the log shows everybody the same one: ask a witness, or keep checkpoints"
+_ERASED = "what {count} entries said: their details are erased, or were left out"
+
+
+def evidence(
+    bundle: Annotated[Path, typer.Argument(help="The bundle, as access gave it.")],
+    key: Annotated[
+        list[str],
+        typer.Option(help="A log's public key (vkey), or a file that holds it; one for each year."),
+    ],
+    source_keys: Annotated[Path, typer.Option(help="JSON {service: base64 public key}.")],
+    tsa_root: Annotated[
+        list[Path] | None,
+        typer.Option(help="Certificates (PEM) of a time-stamping authority; may be given several times."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Verify a bundle of evidence, offline.
+
+    Every byte of it, each entry of the call's history with its proof and signature, and that audio,
+    transcript and manifest are what the log says. Exits 1 when anything is wrong, 2 when it cannot be begun.
+    """
+    try:
+        services = strict_object(source_keys.read_bytes(), str(source_keys))
+        logs = [Path(it).read_text() if "+" not in it or Path(it).is_file() else it for it in key]
+        roots = [path.read_bytes() for path in tsa_root or ()]
+        if not bundle.is_file():
+            raise FileNotFoundError(f"{bundle} is no file")
+    except (OSError, ValueError, VerificationError) as error:
+        typer.echo(f"Cannot begin: {error}", err=True)
+        raise typer.Exit(2) from None
+    try:
+        found = verify_evidence(bundle, logs, services, roots)
+    except VerificationError as error:
+        wrong = error.finding
+        told = {"ok": False, "code": wrong.code, "where": wrong.where, "detail": wrong.detail}
+        typer.echo(json.dumps(told) if as_json else f"  WRONG     {wrong}\nNOT verified.")
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(summarise(found), ensure_ascii=False) if as_json else "\n".join(describe(found)))
+
+
+def unknown(found: Evidence) -> Sequence[str]:
+    """What no verification of this bundle can tell."""
+    more = [] if found.stamp is not None and found.stamp.trusted else [_UNSTAMPED]
+    if found.history.erased:
+        more.append(_ERASED.format(count=found.history.erased))
+    return [*_UNKNOWN, *more, _UNCOSIGNED]
+
+
+def summarise(found: Evidence) -> dict[str, Any]:
+    """What it proves, as JSON."""
+    history = found.history
+    told = asdict(found)
+    told["history"] = {
+        "entries": history.entries,
+        "erased": history.erased,
+        "actions": history.actions,
+        "first_at": history.first_at,
+        "last_at": history.last_at,
+        "checkpoints": [
+            {"origin": it.origin, "size": it.size, "root": it.root.hex()}
+            for it in history.checkpoints.values()
+        ],
+    }
+    return {"ok": True, **told, "unknown": list(unknown(found))}
+
+
+def describe(found: Evidence) -> Sequence[str]:
+    """What it proves, and what it cannot, in lines for people."""
+    history = found.history
+    lines = [
+        f"  evidence  {found.evidence_id}",
+        f"  call      {found.call_id}",
+        f"  made      {found.made_at} by {found.made_by}: {found.reason}",
+        f"  files     {found.files}, each with the hash in the signed manifest; no byte beside them",
+        f"  audio     {found.audio_sha256 or 'none'}" + (", as it was sealed" if found.audio_sha256 else ""),
+        f"  history   {history.entries} entries, {history.first_at} to {history.last_at}, proved and signed",
+    ]
+    lines += [f"            {count:>5}  {action}" for action, count in sorted(history.actions.items())]
+    lines += [f"  log       {it.origin}, signed at {it.size} entries" for it in history.checkpoints.values()]
+    lines += [f"  missing   {what}: {why}" for what, why in found.missing.items()]
+    lines.append(f"  timestamp {_stamp(found)}")
+    lines += [f"  unknown   {each}" for each in unknown(found)]
+    return [*lines, "Verified."]
+
+
+def _stamp(found: Evidence) -> str:
+    if found.stamp is None:
+        return f"none: {found.stamp_missing}"
+    known = "verified" if found.stamp.trusted else "NOT verified: give --tsa-root"
+    return f"{found.stamp.at} by {found.stamp.authority}, {known}"

@@ -1,0 +1,1 @@
+"""Evidence: one signed bundle of a call that stands on its own."""

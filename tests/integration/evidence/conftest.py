@@ -1,0 +1,35 @@
+"""Access and audit, and who makes evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import evidence_site
+import servers
+from access_service import Person, Tenant
+from evidence_site import Site
+from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.seaweedfs import SeaweedServer
+
+
+@pytest.fixture(scope="module")
+def site(
+    postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
+) -> Iterator[Site]:
+    """Both services."""
+    with evidence_site.running(postgres_server, s3_server, kafka_server) as found:
+        yield found
+
+
+@pytest.fixture
+def tenant(site: Site) -> Tenant:
+    """A new tenant."""
+    return site.tenant()
+
+
+@pytest.fixture
+def officer(tenant: Tenant) -> Person:
+    """Who makes evidence there."""
+    return tenant.person("evidence-officer")

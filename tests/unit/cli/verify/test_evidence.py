@@ -1,0 +1,282 @@
+"""A bundle of evidence proves what it is and nothing else; a verifier is shown many lies."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from audit_logs import FolderLog, Scribe
+from evidence_bundles import AUDIO, MADE_AT, ORIGIN, REASON, Files, Maker, lines_of, with_lines
+from otokura.access.evidence import facts as names
+from otokura.access.evidence.container import SealedArchive
+from otokura.cli.__main__ import app
+from otokura.cli.verify import Code, VerificationError, verify_evidence
+from otokura.cli.verify.evidence_archive import EvidenceArchive
+from otokura.shared.ids import uuid7
+
+Lie = Callable[[Files], None]
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+def refused(maker: Maker, path: Path) -> Code:
+    """How the verifier refuses a bundle."""
+    with pytest.raises(VerificationError) as caught:
+        maker.verify(path)
+    return caught.value.finding.code
+
+
+@pytest.mark.guarantee("L29")
+def test_an_honest_bundle_proves_audio_transcript_and_history(maker: Maker) -> None:
+    maker.erased.add(maker.mine[2])
+    found = maker.verify(maker.make())
+    assert (found.call_id, found.evidence_id) == (str(maker.call_id), str(maker.evidence_id))
+    assert (found.reason, found.made_by) == (REASON, "証拠 花子")
+    assert found.audio_sha256 == maker.manifest.recording.plaintext_sha256
+    assert (found.history.entries, found.history.erased) == (4, 1)
+    assert found.history.checkpoints[2026].size == len(maker.items)
+    assert (found.stamp, found.stamp_missing) == (None, "not-configured")
+
+
+def regions(path: Path) -> dict[str, list[int]]:
+    """Of each region of the file, where its bytes are."""
+    data = path.read_bytes()
+    found: dict[str, list[int]] = {}
+    with zipfile.ZipFile(path) as archive:
+        directory = archive.start_dir
+        ends = [*[info.header_offset for info in archive.infolist()][1:], directory]
+        for info, end in zip(archive.infolist(), ends, strict=True):
+            at = info.header_offset
+            name, extra = struct.unpack_from("<HH", data, at + 26)
+            begin = at + 30 + name + extra
+            stop = begin + info.file_size
+            found[f"header of {info.filename}"] = list(range(at, begin))
+            found[f"data of {info.filename}"] = sorted({begin, (begin + stop) // 2, stop - 1})
+            found[f"descriptor of {info.filename}"] = list(range(stop, end))
+        end_record = data.rindex(b"PK\x05\x06")
+    found["directory"] = list(range(directory, end_record))
+    found["end record"] = list(range(end_record, end_record + 22))
+    found["comment"] = list(range(end_record + 22, len(data)))
+    return found
+
+
+@pytest.mark.guarantee("L29")
+def test_after_any_byte_is_changed_it_fails(maker: Maker, tmp_path: Path) -> None:
+    path = maker.make()
+    whole = path.read_bytes()
+    seen = regions(path)
+    assert sum(map(len, seen.values())) > 1000
+    assert {"directory", "end record", "comment", "data of manifest.json"} < set(seen)
+    changed = tmp_path / "changed.zip"
+    for region, places in seen.items():
+        for at in places:
+            flipped = bytearray(whole)
+            flipped[at] ^= 1 << at % 8
+            changed.write_bytes(flipped)
+            assert refused(maker, changed) in Code, f"byte {at}, {region}"
+
+
+@pytest.mark.guarantee("L29")
+def test_cut_or_extended_it_fails(maker: Maker, tmp_path: Path) -> None:
+    whole = maker.make().read_bytes()
+    changed = tmp_path / "changed.zip"
+    others = [whole[:-1], whole[:-121], whole[1:], whole + b"\0", b"\0" + whole, whole * 2, b"", whole[:30]]
+    for data in others:
+        changed.write_bytes(data)
+        assert refused(maker, changed) in {Code.EVIDENCE_SEAL, Code.MALFORMED}
+    changed.write_bytes(whole)
+    maker.verify(changed)
+
+
+def other_audio(files: Files) -> None:
+    files["audio/received.flac"] = AUDIO[:-1] + b"x"
+
+
+def other_transcript(files: Files) -> None:
+    files["transcript/transcript.json"] = files["transcript/transcript.json"].replace("電話".encode(), b"")
+
+
+def other_recording(files: Files) -> None:
+    files[names.RECORDING] = files[names.RECORDING].replace(b'"announced"', b'"none"')
+
+
+def more_audio(files: Files) -> None:
+    files["audio/received.wav"] = AUDIO
+
+
+def entry_left_out(files: Files) -> None:
+    with_lines(files, lines_of(files)[:-2] + lines_of(files)[-1:])
+
+
+def entry_twice(files: Files) -> None:
+    with_lines(files, [*lines_of(files)[:1], *lines_of(files)])
+
+
+def entries_swapped(files: Files) -> None:
+    with_lines(files, lines_of(files)[::-1])
+
+
+def entry_altered(files: Files) -> None:
+    lines = lines_of(files)
+    lines[2]["entry"]["detail"]["why"] = []
+    with_lines(files, lines)
+
+
+def entry_moved(files: Files) -> None:
+    lines = lines_of(files)
+    lines[0]["index"] -= 1
+    with_lines(files, lines)
+
+
+def sealing_hidden(files: Files) -> None:
+    lines = lines_of(files)
+    lines[0] |= {"entry": None, "salt": None}
+    with_lines(files, lines)
+
+
+def vcon_of_nothing(files: Files) -> None:
+    document = json.loads(files[names.VCON])
+    document["payload"] = document["payload"][:-8]
+    files[names.VCON] = json.dumps(document).encode()
+
+
+LIES: dict[Lie, set[Code]] = {
+    other_audio: {Code.EVIDENCE_MISMATCH},
+    other_transcript: {Code.EVIDENCE_MISMATCH},
+    other_recording: {Code.EVIDENCE_MISMATCH},
+    more_audio: {Code.EVIDENCE_MISMATCH},
+    entry_left_out: {Code.EVIDENCE_MISMATCH},
+    entry_twice: {Code.MALFORMED},
+    entries_swapped: {Code.MALFORMED},
+    entry_altered: {Code.COMMITMENT_MISMATCH},
+    entry_moved: {Code.NOT_INCLUDED},
+    sealing_hidden: {Code.EVIDENCE_MISMATCH},
+    vcon_of_nothing: {Code.EVIDENCE_SIGNATURE, Code.MALFORMED},
+}
+
+
+@pytest.mark.guarantee("L29")
+@pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
+def test_whoever_holds_the_key_of_access_cannot_change_what_the_log_knows(maker: Maker, lie: Lie) -> None:
+    assert refused(maker, maker.make(lie)) in LIES[lie]
+
+
+@pytest.mark.guarantee("L29")
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"reason": "another"}, Code.EVIDENCE_MISMATCH),
+        ({"made_by": {"id": "somebody", "name": "else"}}, Code.EVIDENCE_MISMATCH),
+        ({"opened_entry": str(uuid7())}, Code.EVIDENCE_MISMATCH),
+        ({"evidence_id": str(uuid7())}, Code.EVIDENCE_MISMATCH),
+        ({"call_id": str(uuid7())}, Code.EVIDENCE_MISMATCH),
+        ({"timestamp": {"authority": "x", "file": "manifest.json.tsr"}}, Code.EVIDENCE_MISMATCH),
+        ({"files": []}, Code.EVIDENCE_MISMATCH),
+        ({"type": "otokura.evidence.v2"}, Code.MALFORMED),
+        ({"recording": {}}, Code.MALFORMED),
+        ({"custody": {"entries": 4, "erased": 0, "logs": []}}, Code.MALFORMED),
+    ],
+)
+def test_nor_what_the_manifest_says_of_it(maker: Maker, told: dict[str, Any], code: Code) -> None:
+    assert refused(maker, maker.make(told=lambda manifest: manifest.update(told))) is code
+
+
+@pytest.mark.guarantee("L29")
+def test_an_entry_of_another_call_has_no_place_in_it(maker: Maker) -> None:
+    maker.mine.insert(0, 1)
+    assert refused(maker, maker.make()) is Code.EVIDENCE_MISMATCH
+
+
+@pytest.mark.guarantee("L29")
+def test_a_service_cannot_say_what_is_anothers_to_say(tmp_path: Path) -> None:
+    maker = Maker(tmp_path)
+    maker.mine.pop(0)
+    about = {"manifest_sha256": maker.manifest.sha256(), "plaintext_sha256": "0" * 64}
+    maker.add("access", "recording.sealed", **about)
+    assert refused(maker, maker.make()) is Code.EVIDENCE_MISMATCH
+
+
+@pytest.mark.guarantee("L29")
+def test_keys_that_were_not_given_or_are_others_verify_nothing(maker: Maker, tmp_path: Path) -> None:
+    path = maker.make()
+    other = FolderLog(tmp_path / "other", [b"x"], origin=ORIGIN)
+    stranger = Scribe("ingest").public_key
+    for vkeys, keys, code in (
+        ([other.vkey], maker.source_keys, Code.WRONG_KEY),
+        ([], maker.source_keys, Code.WRONG_KEY),
+        ([maker.log().vkey], {**maker.source_keys, "ingest": stranger}, Code.SOURCE_SIGNATURE),
+        ([maker.log().vkey], {**maker.source_keys, "access": stranger}, Code.EVIDENCE_SEAL),
+        ([maker.log().vkey], {"audit": stranger}, Code.EVIDENCE_SIGNATURE),
+    ):
+        with pytest.raises(VerificationError) as caught:
+            verify_evidence(path, vkeys, keys)
+        assert caught.value.finding.code is code
+    assert verify_evidence(path, [other.vkey, maker.log().vkey], maker.source_keys).files == 7
+
+
+@pytest.mark.guarantee("L29")
+def test_archives_that_programs_read_differently_are_refused(maker: Maker, tmp_path: Path) -> None:
+    """Even sealed by access: names that leave the folder, or stand twice; compressed; bytes between."""
+    key = maker.scribes["access"].key
+
+    def sealed(*members: str, between: bytes = b"") -> Path:
+        archive = SealedArchive(MADE_AT, key)
+        data = b""
+        for name in members:
+            archive.add(name, b"content")
+            data += archive.take()
+        if between:
+            archive._archive._outlet.write(between)
+        path = tmp_path / f"{uuid7()}.zip"
+        path.write_bytes(data + archive.finish())
+        return path
+
+    with EvidenceArchive(sealed("a.txt", "b/c.txt"), key.public_key()) as archive:
+        assert set(archive.members) == {"a.txt", "b/c.txt"}
+    odd = (["../a"], ["/a"], ["a/../b"], ["a\\b"], ["a", "A"], ["a/b/c"], [".a"], ["あ"], ["a"] * 2)
+    for names_in in odd:
+        with (
+            pytest.warns(UserWarning, match="Duplicate")
+            if len(set(names_in)) < len(names_in)
+            else nullcontext()
+        ):
+            path = sealed(*names_in)
+        assert refused(maker, path) is Code.MALFORMED
+    assert refused(maker, sealed("a", between=b"hidden")) is Code.MALFORMED
+    assert refused(maker, sealed(*(f"a{n}" for n in range(65)))) is Code.MALFORMED
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP_STORED", zipfile.ZIP_DEFLATED)
+        path = sealed("bomb")
+    assert refused(maker, path) is Code.MALFORMED
+
+
+@pytest.mark.guarantee("L29")
+def test_the_command_says_what_it_checked_and_what_it_cannot_know(maker: Maker, tmp_path: Path) -> None:
+    path, key, keys = maker.make(), tmp_path / "log.vkey", tmp_path / "keys.json"
+    key.write_text(maker.log().vkey)
+    keys.write_text(json.dumps(maker.source_keys))
+    options = ["--key", str(key), "--source-keys", str(keys)]
+    result = CliRunner().invoke(app, ["verify", "evidence", str(path), *options])
+    assert result.exit_code == 0, result.output
+    assert "a speaker is who they say they are" in result.output
+    assert "4 entries" in result.output
+    assert "not-configured" in result.output
+    assert result.output.endswith("Verified.\n")
+    told = json.loads(CliRunner().invoke(app, ["verify", "evidence", str(path), *options, "--json"]).output)
+    assert (told["ok"], told["history"]["actions"]["read.denied"], len(told["unknown"])) == (True, 1, 7)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    result = CliRunner().invoke(app, ["verify", "evidence", str(path), *options])
+    assert result.exit_code == 1
+    assert "evidence-seal" in result.output
+    assert CliRunner().invoke(app, ["verify", "evidence", str(tmp_path / "none"), *options]).exit_code == 2
