@@ -14,14 +14,10 @@ from otokura.audit import api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
 from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
-<<<<<<< HEAD
 from otokura.audit.kept import Kept
+from otokura.audit.measuring import Measuring
 from otokura.audit.notes import Signer, read_verifier_keys
 from otokura.audit.openings import opener
-=======
-from otokura.audit.measuring import Measuring
-from otokura.audit.notes import Signer
->>>>>>> log6
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.settings import Settings
@@ -106,22 +102,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     settings, database = state.settings, state.database
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
-<<<<<<< HEAD
-    keys = SourceKeys.read(settings.source_keys_file)
-    opening = opener(settings.log_origin, state.certificate_key)
-    consumer = LogConsumer(
-        settings,
-        database,
-        keys,
-        progress,
-        publisher.wake,
-        opening=opening,
-        ahead=timedelta(seconds=settings.clock_seconds),
-        late=timedelta(seconds=settings.late_seconds),
-    )
-=======
     consumer = _consumer(state, progress, publisher.wake)
->>>>>>> log6
     watch = Watch(
         database,
         progress,
@@ -137,11 +118,8 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
-<<<<<<< HEAD
     supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
-=======
     supervisor.start("measuring", Measuring(database, progress).run)
->>>>>>> log6
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
     readiness.add("entries", state.writer.check)
@@ -158,6 +136,7 @@ def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -
         SourceKeys.read(settings.source_keys_file),
         progress,
         sequenced,
+        opening=opener(settings.log_origin, state.certificate_key),
         ahead=timedelta(seconds=settings.clock_seconds),
         late=timedelta(seconds=settings.late_seconds),
     )
