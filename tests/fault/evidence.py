@@ -82,7 +82,7 @@ def verify(whole: Whole, history: History) -> None:
     history.findings = [str(finding) for finding in report.findings]
     history.holes = report.holes
     with whole.api("auditor", "audit") as api:
-        receipts = [api.json("GET", f"/v1/entries/{read.entry_id}/proof") for read in some]
+        receipts = [api.json("GET", f"/v1/receipts/{read.entry_id}") for read in some]
     keys = json.loads(target.layout.source_keys.read_text())
     proven = verify_log(target.log_url, target.log_vkey, receipts=receipts, source_keys=keys)
     assert proven.receipts == len(some)

@@ -17,6 +17,9 @@ from pydantic_core import to_jsonable_python
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.canonical_json import canonical_json
 
+ENTRY_ID = "Otokura-Entry-Id"
+"""The header of an answer that names the entry which says what was given."""
+
 
 class Action(StrEnum):
     """What can be written down."""
@@ -75,6 +78,9 @@ class Action(StrEnum):
     SIGNAL_RAISED = "signal.raised"
     PAUSE_LIFTED = "pause.lifted"
     ENTRIES_LISTED = "entries.listed"
+    ENTRIES_EXPORTED = "entries.exported"
+    DETAILS_REMOVED = "details.removed"
+    POLICIES_CHANGED = "policies.changed"
     CONNECTION_REGISTERED = "connection.registered"
     CONNECTION_REMOVED = "connection.removed"
     WEBHOOK_REGISTERED = "webhook.registered"

@@ -117,7 +117,7 @@ async def test_it_is_the_tenants_own_and_asking_is_an_entry(
         assert (await client.get(path)).status_code == 404
     assert (await auditor.get(f"/v1/calls/{uuid7()}/custody")).status_code == 404
     late = await auditor.get(path, params={"holding": str(uuid7())})
-    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (503, "not-published-yet")
+    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (409, "not-published-yet")
 
 
 async def asked_about(audit: AuditService, tenant_id: UUID) -> list[Any]:

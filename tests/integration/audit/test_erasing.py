@@ -55,7 +55,10 @@ async def test_details_and_salts_go_and_the_log_still_verifies(log: Log, tmp_pat
     gone = [row.action for row in after if row.recorded is None]
     assert gone == ["recording.sealed", "read.opened", "read.closed"]
     for row in after:
-        assert (row.salt is None) is (row.reader is None) is (row.erased_at is not None)
+        assert (row.salt is None) is (row.erased_at is not None)
+        assert row.erased_why == ("erasure" if row.erased_at else None)
+        # Who sent a call is no reader.
+        assert (row.reader is None) is (row.erased_at is not None and row.action != "recording.sealed")
         assert (row.recorded is None) is (row.erased_at is not None)
     await log.append([prepare(scribe.entry()) for _ in range(10)])
     await log.publish()
@@ -129,6 +132,7 @@ async def test_the_service_erases_confirms_and_certifies(
     body = (await auditor.get("/v1/entries", params={"call_id": str(event.call_id)})).json()
     erased = next(item for item in body["items"] if item["action"] == "read.opened")
     assert erased["erased_at"] is not None
+    assert erased["erased_why"] == "erasure"
     assert (erased["detail"], erased["salt"], erased["reader"]) == (None, None, None)
     async with audit.client(tenant_id, Role.SUPERVISOR) as client:
         assert (await client.get(url)).status_code == 403

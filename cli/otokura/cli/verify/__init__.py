@@ -3,9 +3,10 @@
 It shares no code with the services that write the log; it rests on hashlib, cryptography and httpx.
 """
 
+from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence import Evidence, verify_evidence
-from otokura.cli.verify.findings import Code, Finding, Report, VerificationError
+from otokura.cli.verify.findings import Code, Cosignature, Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.merkle import is_consistent
 from otokura.cli.verify.notes import Checkpoint, make_vkey, open_checkpoint, parse_vkey
@@ -14,12 +15,14 @@ from otokura.cli.verify.receipts import Verified, verify_inclusion, verify_recei
 __all__ = [
     "Checkpoint",
     "Code",
+    "Cosignature",
     "Erased",
     "Evidence",
     "Finding",
     "Report",
     "VerificationError",
     "Verified",
+    "Witnesses",
     "is_consistent",
     "make_vkey",
     "open_checkpoint",

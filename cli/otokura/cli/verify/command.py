@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import httpx
 import typer
 from typer.core import TyperGroup
 
@@ -19,7 +17,23 @@ from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.findings import Report, VerificationError
 from otokura.cli.verify.log import verify_log
-from otokura.cli.verify.notes import make_vkey, parse_vkey
+from otokura.cli.verify.notes import make_vkey
+from otokura.cli.verify.options import (
+    WRONG,
+    AsJson,
+    Keys,
+    Quorum,
+    SourceKeys,
+    Witnessing,
+    give_up,
+    read_keys,
+    read_object,
+    read_source_keys,
+    read_vkeys,
+    read_witnesses,
+    refuse,
+)
+from otokura.cli.verify.receipt_command import receipt
 
 
 class _Verifying(TyperGroup):
@@ -33,26 +47,22 @@ class _Verifying(TyperGroup):
 
 app = typer.Typer(
     cls=_Verifying,
-    help="Verify what Otokura says with public keys alone: a log (without a command), an erasure, evidence.",
+    help="Verify with public keys alone what Otokura says: a log (without a command), a receipt, an erasure, "
+    "evidence.",
 )
+app.command("receipt")(receipt)
 app.command()(evidence)
 
 
 @app.command("log")
-def verify(  # noqa: PLR0913, PLR0917 - one argument for each option
+def verify(  # noqa: PLR0913, PLR0917 - options of a command
     location: Annotated[
         str | None,
         typer.Argument(
             help="The log: https://…/log/<year>, or a folder with its files; the local one if not given."
         ),
     ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The log's public key (vkey), or a file that holds it; from elsewhere than the log. Several "
-            "when the key was changed: any of them will do."
-        ),
-    ] = None,
+    key: Keys = None,
     before: Annotated[
         str | None,
         typer.Option(
@@ -66,11 +76,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one argument for each option
         list[Path] | None,
         typer.Option(help="A receipt to verify against the log; may be given several times."),
     ] = None,
-    source_keys: Annotated[
-        Path | None, typer.Option(help="JSON {service: base64 public key}: checks who wrote each receipt.")
-    ] = None,
+    source_keys: SourceKeys = None,
+    witness: Witnessing = None,
+    quorum: Quorum = None,
     save: Annotated[Path | None, typer.Option(help="Keep the checkpoint here, to pin it next time.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     data: Annotated[Path, typer.Option(help="The data folder of the local Otokura.")] = Path(".otokura"),
 ) -> None:
     """Verify an audit log with public keys alone.
@@ -81,24 +91,30 @@ def verify(  # noqa: PLR0913, PLR0917 - one argument for each option
     try:
         if location is None:
             location, local_key = _local_log(data)
-            key = [local_key]
-        report = verify_log(
-            location,
-            _read_key(key, location),
-            pinned=[path.read_text() for path in pin or ()],
-            receipts=[_read_object(path) for path in receipt or ()],
-            source_keys=None if source_keys is None else _read_object(source_keys),
-            before=before,
+            key = key or [local_key]
+        keys = read_keys(key, location)
+        pins, receipts = (
+            [path.read_text() for path in pin or ()],
+            [read_object(each) for each in receipt or ()],
         )
-    except (OSError, ValueError, httpx.HTTPError, VerificationError) as error:
-        typer.echo(f"Cannot begin: {error}", err=True)
-        raise typer.Exit(2) from None
+        services, witnesses = read_source_keys(source_keys), read_witnesses(witness, quorum)
+    except (OSError, ValueError, VerificationError) as error:
+        raise give_up(error) from None
+    report = verify_log(
+        location,
+        keys,
+        pinned=pins,
+        receipts=receipts,
+        source_keys=services,
+        witnesses=witnesses,
+        before=before,
+    )
     if as_json:
         typer.echo(json.dumps(summarise(report), ensure_ascii=False))
     else:
         typer.echo("\n".join(describe(report)))
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(WRONG)
     if save is not None:
         save.write_text(report.checkpoint)
 
@@ -111,7 +127,7 @@ def erasure(
         typer.Option(help="A log's public key (vkey), or a file that holds it; one for each year."),
     ],
     source_keys: Annotated[Path, typer.Option(help="JSON {service: base64 public key}.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     final: Annotated[bool, typer.Option(help="Exit 1 also as long as the erasure is not final.")] = False,
 ) -> None:
     """Verify a certificate of erasure, offline.
@@ -120,21 +136,17 @@ def erasure(
     1 when anything is wrong, 2 when the verification cannot be begun.
     """
     try:
-        certificate, services = _read_object(file), _read_object(source_keys)
-        logs = [Path(each).read_text() if "+" not in each or Path(each).is_file() else each for each in key]
+        certificate, services = read_object(file), read_source_keys(source_keys)
+        logs = read_vkeys(key)
     except (OSError, ValueError) as error:
-        typer.echo(f"Cannot begin: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise give_up(error) from None
     try:
-        erased = verify_erasure(certificate, logs, services)
+        erased = verify_erasure(certificate, logs, services or {})
     except VerificationError as error:
-        found = error.finding
-        wrong = {"ok": False, "code": found.code, "where": found.where, "detail": found.detail}
-        typer.echo(json.dumps(wrong) if as_json else f"  WRONG     {found}\nNOT verified.")
-        raise typer.Exit(1) from None
+        raise refuse(error, as_json=as_json) from None
     typer.echo(json.dumps({"ok": True, **asdict(erased)}) if as_json else "\n".join(describe_erasure(erased)))
     if final and erased.final_at is None:
-        raise typer.Exit(1)
+        raise typer.Exit(WRONG)
 
 
 def describe_erasure(erased: Erased) -> Sequence[str]:
@@ -162,28 +174,6 @@ def _local_log(data: Path) -> tuple[str, str]:
     return f"{log['url']}/{year}", make_vkey(f"{log['origin']}/{year}", base64.b64decode(log["public_key"]))
 
 
-def _read_key(keys: Sequence[str] | None, location: str) -> str:
-    """The vkeys given, or with a warning the one that the log itself serves."""
-    if not keys:
-        if not location.startswith(("http://", "https://")):
-            raise ValueError("--key is needed for a folder")
-        sys.stderr.write(
-            "Warning: the key comes from the log itself; a forged log would bring its own. Use --key.\n"
-        )
-        response = httpx.get(f"{location.rstrip('/')}/key", timeout=20.0)
-        response.raise_for_status()
-        keys = [response.text]
-    texts = [Path(key).read_text() if "+" not in key or Path(key).is_file() else key for key in keys]
-    return str(parse_vkey("\n".join(texts)))
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    value: object = json.loads(path.read_text())
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004 - a wrong file, not a wrong call
-    return cast("dict[str, Any]", value)
-
-
 def summarise(report: Report) -> Mapping[str, Any]:
     """The report as JSON: `ok`, the checkpoint, counts, and each finding by name."""
     return {
@@ -195,6 +185,7 @@ def summarise(report: Report) -> Mapping[str, Any]:
         "entries": report.entries,
         "pinned": report.pinned,
         "receipts": report.receipts,
+        "cosigned": [{"size": size, "name": each.name, "at": each.at} for size, each in report.cosigned],
         "sources": report.sources,
         "holes": report.holes,
         "before": report.before,
@@ -211,6 +202,7 @@ def describe(report: Report) -> Sequence[str]:
     lines.append(f"  sources   {len(report.sources)}")
     if report.pinned or report.receipts:
         lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
+    lines += [f"  witness   {each} saw the tree of {size}" for size, each in report.cosigned]
     if report.before:
         found = "is there, as it was closed" if report.before_found else "is not here, or not what it was"
         lines.append(f"  before    {report.before}: {found}")

@@ -66,8 +66,20 @@ def verify_erasure(
     """
     if certificate.get("type") != TYPE:
         raise VerificationError(Code.MALFORMED, _WHERE, f"not a {TYPE}")
+    try:
+        return _verify(certificate, vkeys, source_keys)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        # Members are read only after their signature is verified; but a signer may have signed anything.
+        raise VerificationError(
+            Code.MALFORMED, _WHERE, f"a fact is missing or of another kind ({type(error).__name__})"
+        ) from error
+
+
+def _verify(certificate: Mapping[str, Any], vkeys: Sequence[str], source_keys: Mapping[str, str]) -> Erased:
     _check_signature(certificate, source_keys)
-    logs = {parse_vkey(vkey).name: vkey for vkey in vkeys}
+    logs: dict[str, list[str]] = {}
+    for vkey in vkeys:
+        logs.setdefault(parse_vkey(vkey).name, []).append(vkey)
     begun, applied, final = _entries(certificate, logs, source_keys)
     _check_confirmed(certificate, begun, applied)
     kek_ids = sorted({kek_id for detail in applied.values() for kek_id in detail["kek_ids"]})
@@ -99,7 +111,7 @@ def _check_signature(certificate: Mapping[str, Any], source_keys: Mapping[str, s
 
 
 def _entries(
-    certificate: Mapping[str, Any], logs: Mapping[str, str], source_keys: Mapping[str, str]
+    certificate: Mapping[str, Any], logs: Mapping[str, Sequence[str]], source_keys: Mapping[str, str]
 ) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]], Mapping[str, Any] | None]:
     """The details of the entries: that it began, by service that it was applied, and that it is final."""
     begun: list[Mapping[str, Any]] = []

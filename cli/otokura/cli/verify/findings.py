@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -27,6 +28,8 @@ class Code(StrEnum):
     CERTIFICATE_SIGNATURE = "certificate-signature"
     CERTIFICATE_MISMATCH = "certificate-mismatch"
     NOT_CONFIRMED = "not-confirmed"
+    NOT_WITNESSED = "not-witnessed"
+    FORKED = "forked"
     EVIDENCE_SEAL = "evidence-seal"
     EVIDENCE_SIGNATURE = "evidence-signature"
     EVIDENCE_MISMATCH = "evidence-mismatch"
@@ -43,6 +46,17 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.code} at {self.where}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Cosignature:
+    """A witness's word, verified: by whom, and when in seconds since 1970 (UTC)."""
+
+    name: str
+    at: int
+
+    def __str__(self) -> str:
+        return f"{self.name} at {datetime.fromtimestamp(self.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class VerificationError(Exception):
@@ -66,6 +80,7 @@ class Report:
         entries: entries read and hashed.
         pinned: older checkpoints found to be a prefix of this log.
         receipts: receipts that verified.
+        cosigned: of each witness that was asked for, the size of the tree it cosigned, and its word.
         sources: how many entries each source wrote.
         before: the log of the year before, as the first entry of this one names it; empty of the first log
             of all, and of one that was begun before logs were linked.
@@ -85,6 +100,7 @@ class Report:
     receipts: int = 0
     before: str = ""
     before_found: bool = False
+    cosigned: list[tuple[int, Cosignature]] = field(default_factory=list[tuple[int, Cosignature]])
     sources: dict[str, int] = field(default_factory=dict[str, int])
     holes: dict[str, list[tuple[int, int]]] = field(default_factory=dict[str, list[tuple[int, int]]])
     findings: list[Finding] = field(default_factory=list[Finding])

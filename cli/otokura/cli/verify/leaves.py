@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -46,7 +47,7 @@ def parse_leaf(data: bytes) -> Leaf | None:
     """Reads a leaf; None unless it is exactly what `Leaf.encode` writes."""
     try:
         decoded = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(decoded, dict):
         return None
@@ -54,7 +55,10 @@ def parse_leaf(data: bytes) -> Leaf | None:
     if set(members) != _MEMBERS or members["v"] != VERSION or not _typed(members):
         return None
     leaf = Leaf(members["source"], members["seq"], members["time"], members["commitment"])
-    return leaf if leaf.encode() == data else None
+    try:
+        return leaf if leaf.encode() == data else None
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape and UTF-8 cannot hold
+        return None
 
 
 _PLAIN = re.compile(
@@ -87,13 +91,17 @@ def _typed(members: Mapping[str, Any]) -> bool:
 
 
 class Numbers:
-    """The numbers of one source: how many, which are missing between the first and the last, which repeat."""
+    """The numbers of one source: how many, which are missing between the first and the last, which repeat.
+
+    Missing numbers are kept as runs, at most one for each number that was added: a hostile log that jumps
+    from 1 to the largest number costs no more than an honest one.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._first = 0
         self._last = 0
-        self._missing: set[int] = set()
+        self._missing: list[tuple[int, int]] = []
 
     def add(self, seq: int) -> bool:
         """Notes a number; False when it was there before. Sources may be out of order."""
@@ -101,27 +109,26 @@ class Numbers:
         if self.count == 1:
             self._first = self._last = seq
         elif seq > self._last:
-            self._missing.update(range(self._last + 1, min(seq, self._last + _LIMIT)))
+            if seq > self._last + 1:
+                self._missing.append((self._last + 1, seq - 1))
             self._last = seq
         elif seq < self._first:
-            self._missing.update(range(max(seq + 1, self._first - _LIMIT), self._first))
+            if seq < self._first - 1:
+                self._missing.insert(0, (seq + 1, self._first - 1))
             self._first = seq
-        elif seq in self._missing:
-            self._missing.remove(seq)
         else:
+            return self._fill(seq)
+        return True
+
+    def _fill(self, seq: int) -> bool:
+        at = bisect_right(self._missing, seq, key=lambda run: run[0]) - 1
+        if at < 0 or self._missing[at][1] < seq:
             return False
+        first, last = self._missing[at]
+        parts = ((first, seq - 1), (seq + 1, last))
+        self._missing[at : at + 1] = [run for run in parts if run[0] <= run[1]]
         return True
 
     def holes(self) -> list[tuple[int, int]]:
         """First and last of each run of missing numbers."""
-        runs: list[tuple[int, int]] = []
-        for seq in sorted(self._missing):
-            if runs and runs[-1][1] == seq - 1:
-                runs[-1] = (runs[-1][0], seq)
-            else:
-                runs.append((seq, seq))
-        return runs
-
-
-_LIMIT = 1_000_000
-"""The longest single hole that is kept number by number: a hostile log must not exhaust memory."""
+        return list(self._missing)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -18,6 +21,9 @@ _MAX_BODY = WIDTH * (2 + 65_535)
 """The largest bundle there can be; a server that sends more is not a log."""
 
 _TIMEOUT_SECONDS = 20.0
+_FILE_SECONDS = 120.0
+"""For one whole file: a server that sends a byte now and then must not hold a verification up for ever."""
+_NOT_PACKED = ("", "identity")
 
 
 class Place(Protocol):
@@ -40,13 +46,20 @@ class Folder:
         self._root = root
 
     def fetch(self, path: str) -> bytes | None:
-        """The file's bytes."""
+        """The file's bytes, at most as many as the largest bundle has."""
+        target = self._root / path
         try:
-            return self._root.joinpath(path).read_bytes()
+            if target.exists() and not target.is_file():
+                raise VerificationError(Code.MALFORMED, path, "not a plain file")
+            with target.open("rb") as file:
+                body = file.read(_MAX_BODY + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise VerificationError(Code.UNREADABLE, path, str(error)) from error
+        if len(body) > _MAX_BODY:
+            raise VerificationError(Code.MALFORMED, path, f"longer than {_MAX_BODY} bytes")
+        return body
 
 
 class Web:
@@ -56,7 +69,10 @@ class Web:
 
     def __init__(self, url: str) -> None:
         self._base = url.rstrip("/")
-        self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, headers={"User-Agent": "otokura-verify"})
+        # Redirects are not followed: the log is at the address that was given. Nothing is asked for packed,
+        # and nothing is unpacked, so a small answer stays small.
+        headers = {"User-Agent": "otokura-verify", "Accept-Encoding": "identity"}
+        self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -67,20 +83,49 @@ class Web:
         self._client.close()
 
     def fetch(self, path: str) -> bytes | None:
-        """The body of a 200, at most as long as the largest bundle."""
+        """The body of a 200, at most as long as the largest bundle, within two minutes."""
+        deadline = time.monotonic() + _FILE_SECONDS
         try:
             with self._client.stream("GET", f"{self._base}/{path}") as response:
                 if response.status_code in (404, 410):
                     return None
-                response.raise_for_status()
-                body = b""
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_BODY:
-                        raise VerificationError(Code.MALFORMED, path, f"longer than {_MAX_BODY} bytes")
-        except httpx.HTTPError as error:
+                if response.status_code != 200:  # noqa: PLR2004 - what tlog-tiles asks for
+                    raise VerificationError(Code.UNREADABLE, path, f"answered {response.status_code}")
+                if response.headers.get("content-encoding", "").lower() not in _NOT_PACKED:
+                    raise VerificationError(Code.MALFORMED, path, "packed, which nobody asked for")
+                return _read_bounded(response, path, deadline)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise VerificationError(Code.UNREADABLE, path, str(error) or type(error).__name__) from error
-        return body
+
+
+def _read_bounded(response: httpx.Response, path: str, deadline: float) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise VerificationError(Code.MALFORMED, path, f"longer than {_MAX_BODY} bytes")
+        if time.monotonic() > deadline:
+            raise VerificationError(Code.UNREADABLE, path, f"not sent within {_FILE_SECONDS:.0f} seconds")
+    return bytes(body)
+
+
+@contextmanager
+def open_place(location: str | Path) -> Generator[Place]:
+    """The log at an address (`http://…`, `https://…`) or in a folder."""
+    if str(location).startswith(("http://", "https://")):
+        with Web(str(location)) as web:
+            yield web
+    else:
+        yield Folder(Path(location))
+
+
+def fetch_note(place: Place, path: str) -> str | None:
+    """A signed note as text, not verified; None if there is none."""
+    data = place.fetch(path)
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError as error:
+        raise VerificationError(Code.MALFORMED, path, "not UTF-8") from error
 
 
 def tile_path(level: int | str, index: int, width: int) -> str:
@@ -120,6 +165,8 @@ def read_entries(data: bytes, index: int, width: int) -> list[bytes]:
         at = start + int.from_bytes(data[at:start])
         if start > size or at > size:
             raise VerificationError(Code.MALFORMED, path, "the bundle ends inside an entry")
+        if len(entries) == WIDTH:
+            raise VerificationError(Code.MALFORMED, path, f"more than {WIDTH} entries")
         entries.append(data[start:at])
     if len(entries) not in (width, WIDTH):
         raise VerificationError(Code.MALFORMED, path, f"{len(entries)} entries, expected {width}")

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
-from otokura.cli.verify.findings import Code, VerificationError
+from otokura.cli.verify.findings import Code, Report, VerificationError
 from otokura.cli.verify.notes import (
     Checkpoint,
     VerifierKey,
     decode_base64,
     make_vkey,
     open_checkpoint,
-    parse_vkey,
+    parse_vkeys,
 )
-from otokura.cli.verify.places import Place
+from otokura.cli.verify.places import Place, fetch_note, open_place
 from otokura.cli.verify.receipts import verify_receipt
 
 OPENING = "opening"
@@ -58,7 +59,9 @@ class Opening:
     left: Left | None
 
 
-def read_opening(place: Place, key: VerifierKey, source_keys: Mapping[str, str] | None) -> Opening | None:
+def read_opening(
+    place: Place, keys: Sequence[VerifierKey], source_keys: Mapping[str, str] | None
+) -> Opening | None:
     """Reads and verifies the first entry; None of a log that was begun before there were any.
 
     Raises:
@@ -75,7 +78,7 @@ def read_opening(place: Place, key: VerifierKey, source_keys: Mapping[str, str] 
         raise VerificationError(Code.MALFORMED, OPENING, "not a receipt")
     # Whoever checks receipts of one service may know that service's key only.
     known = source_keys if source_keys and _WRITER in source_keys else None
-    verified = verify_receipt(cast("dict[str, Any]", receipt), str(key), source_keys=known)
+    verified = verify_receipt(cast("dict[str, Any]", receipt), [str(key) for key in keys], source_keys=known)
     entry = verified.entry or {}
     if verified.leaf.source.partition("/")[0] != _WRITER:
         raise VerificationError(Code.SOURCE_SIGNATURE, OPENING, f"written by {verified.leaf.source}")
@@ -101,23 +104,19 @@ def _left(previous: object) -> Left | None:
     return Left(str(origin), int(cast("int", size)), hash_)
 
 
-def check_before(before: Place, left: Left, key: VerifierKey) -> bool:
+def check_before(before: Place, left: Left, keys: Sequence[VerifierKey]) -> bool:
     """Whether the log before is there; VerificationError when it is not what was left.
 
     Args:
         before: where it should be.
         left: what the next log says of it.
-        key: of the next log, with its others: a key signs each year under that year's name.
+        keys: of the next log: a key signs each year under that year's name.
     """
-    data = before.fetch("checkpoint")
-    where = f"{left.origin}: checkpoint"
-    if data is None:
+    note = fetch_note(before, "checkpoint")
+    if note is None:
         return False
-    renamed = parse_vkey("\n".join(make_vkey(left.origin, each.public) for each in (key, *key.also)))
-    try:
-        found = open_checkpoint(data.decode(), renamed)
-    except UnicodeDecodeError as error:
-        raise VerificationError(Code.MALFORMED, where, "not UTF-8") from error
+    where = f"{left.origin}: checkpoint"
+    found = open_checkpoint(note, parse_vkeys([make_vkey(left.origin, key.public) for key in keys]))
     if found.size < left.size:
         detail = f"it was closed with {left.size} entries, and now has {found.size}"
         raise VerificationError(Code.ROLLED_BACK, where, detail)
@@ -132,3 +131,36 @@ def check_before(before: Place, left: Left, key: VerifierKey) -> bool:
 def sibling(location: str, year: str) -> str:
     """Where the log of another year lies: beside this one, whether in a folder or at an address."""
     return f"{location.rstrip('/').rpartition('/')[0]}/{year}"
+
+
+def follow(
+    report: Report,
+    place: Place,
+    keys: Sequence[VerifierKey],
+    source_keys: Mapping[str, str] | None,
+    before: str | Path | None,
+) -> list[Checkpoint]:
+    """Follows the first entry to the log before, and reports on both.
+
+    Args:
+        report: is told.
+        place: the log.
+        keys: its keys.
+        source_keys: by service, base64 of its public key.
+        before: where the log before must be; None: it may be beside this one.
+
+    Returns:
+        The checkpoint against which the first entry is proven, which the log must continue.
+    """
+    try:
+        opening = read_opening(place, keys, source_keys)
+        if opening is not None and opening.left is not None:
+            report.before = opening.left.origin
+            with open_place(before or sibling(report.location, opening.left.year)) as there:
+                report.before_found = check_before(there, opening.left, keys)
+    except VerificationError as error:
+        report.findings.append(error.finding)
+        return []
+    if before is not None and not report.before_found:
+        report.add(Code.MISSING, str(before), "not the log before, as far as this log tells")
+    return [] if opening is None else [opening.checkpoint]

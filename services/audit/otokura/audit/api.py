@@ -7,14 +7,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime, Field
 
 from otokura.audit import repository, service
-from otokura.audit.repository import EntryFilter
+from otokura.audit.errors import NotPublishedYet
+from otokura.audit.repository import EntryFilter, Place
 from otokura.audit.state import State, current
 from otokura.audit.views import Consistency, EntryView, Receipt, view
 from otokura.shared.address import client_address
-from otokura.shared.audit_entries import Action, AuditDraft
-from otokura.shared.authentication import require
+from otokura.shared.audit_entries import ENTRY_ID, Action, AuditDraft
+from otokura.shared.authentication import Authenticated, require
 from otokura.shared.errors import (
     BadRequest,
     Forbidden,
@@ -41,8 +43,24 @@ router = APIRouter(
 class EntryCursor(Cursor):
     """After which entry a page goes on."""
 
-    shard: int
-    index: int
+    time: AwareDatetime
+    shard: int = Field(ge=0, lt=1 << 15)
+    index: int = Field(ge=0, lt=1 << 63)
+
+    @classmethod
+    def place(cls, text: str | None) -> Place | None:
+        """The place that a cursor names.
+
+        Raises:
+            BadRequest: it is no cursor of entries.
+        """
+        at = cls.decode(text)
+        return None if at is None else (at.time, at.shard, at.index)
+
+    @classmethod
+    def after(cls, entry: EntryView) -> str:
+        """The cursor of the page after this entry."""
+        return cls(time=entry.time, shard=entry.shard, index=entry.index).encode()
 
 
 async def _filter(
@@ -63,15 +81,15 @@ def _utc(at: datetime | None) -> datetime | None:
 @router.get("/entries")
 async def list_entries(
     request: Request,
+    response: Response,
     auditor: Auditor,
     state: Current,
     wanted: Annotated[EntryFilter, Depends(_filter)],
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[EntryView]:
-    """The tenant's entries that match, newest first. Asking is itself an entry."""
-    position = EntryCursor.decode(cursor)
-    before = None if position is None else (position.shard, position.index)
+    """The tenant's entries that match, newest first. Asking is itself an entry, which the answer names."""
+    before = EntryCursor.place(cursor)
     async with state.database.session() as session:
         found = await repository.entries(session, auditor.tenant_id, wanted, before, limit + 1)
     items = [view(entry) for entry in found[:limit]]
@@ -83,25 +101,34 @@ async def list_entries(
         "to": wanted.until,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    await record(request, state, auditor, {"filter": given, "shown": len(items)})
-    after = EntryCursor(shard=items[-1].shard, index=items[-1].index) if len(found) > limit else None
-    return Page(items=items, next_cursor=None if after is None else after.encode())
+    entry_id = await record(request, state, auditor, {"filter": given, "shown": len(items)})
+    response.headers[ENTRY_ID] = str(entry_id)
+    return Page(items=items, next_cursor=EntryCursor.after(items[-1]) if len(found) > limit else None)
 
 
 @router.get(
-    "/entries/{entry_id}/proof",
+    "/receipts/{entry_id}",
     response_model=Receipt,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **responses(NotFound),
+        **responses(NotFound, NotPublishedYet),
     },
 )
-async def prove_entry(request: Request, entry_id: UUID, auditor: Auditor, state: Current) -> Any:
-    """The proof that an entry is in the log: a receipt, or with `Accept: text/plain` a tlog-proof."""
-    receipt = await service.receipt(state, auditor.tenant_id, entry_id)
-    await record(request, state, auditor, {"entry_id": entry_id})
+async def get_receipt(
+    request: Request, response: Response, entry_id: UUID, asker: Authenticated, state: Current
+) -> Any:
+    """The receipt of an entry: detail, salt and proof; with `Accept: text/plain` the tlog-proof alone.
+
+    Auditors have those of their tenant, readers those of what they were given: each answer with content names
+    its entry in `Otokura-Entry-Id`. A second may pass between the answer and the receipt: until then 404
+    (not in the log yet) or 409 (no checkpoint covers it yet), with `Retry-After`.
+    """
+    entry = await service.find_entry(state, asker, entry_id)
+    receipt = await service.receipt(state, entry)
+    headers = {ENTRY_ID: str(await record(request, state, asker, {"entry_id": entry_id}))}
     if "text/plain" in request.headers.get("accept", ""):
-        return Response(receipt.proof, media_type="text/plain; charset=utf-8")
+        return Response(receipt.proof, media_type="text/plain; charset=utf-8", headers=headers)
+    response.headers.update(headers)
     return receipt
 
 
@@ -117,13 +144,19 @@ async def prove_consistency(
     return await service.consistency(state, shard or datetime.now(UTC).year, old, new)
 
 
-async def record(request: Request, state: State, auditor: Principal, detail: dict[str, Any]) -> None:
-    """Whoever reads the log leaves a line in it, acknowledged before the answer."""
+async def record(
+    request: Request,
+    state: State,
+    asker: Principal,
+    detail: dict[str, Any],
+    action: Action = Action.ENTRIES_LISTED,
+) -> UUID:
+    """Whoever reads the log leaves a line in it, acknowledged before the answer; its id."""
     address = client_address(request).address
     draft = AuditDraft(
-        action=Action.ENTRIES_LISTED,
-        tenant_id=auditor.tenant_id,
-        reader=str(auditor.subject),
+        action=action,
+        tenant_id=asker.tenant_id,
+        reader=str(asker.subject),
         detail={**detail, "address": None if address is None else str(address)},
     )
-    await state.writer.write(draft)
+    return await state.writer.write(draft)

@@ -95,7 +95,7 @@ async def certify(
         entries = await repository.entries_of_call(session, tenant_id, call_id, ACTIONS)
     found = select_entries(entries, kind)
     members = facts(tenant_id, call_id, kind, found)
-    proofs = [await service.receipt(state, tenant_id, entry.entry_id) for entry in found]
+    proofs = [await service.receipt(state, entry) for entry in found]
     await record(request, state, certifier, {"certificate": call_id, "kind": kind})
     return sign(members | {"issued_at": datetime.now(UTC), "proofs": proofs}, state.certificate_key)
 

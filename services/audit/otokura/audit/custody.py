@@ -30,7 +30,7 @@ from otokura.audit.models import Entry
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
 from otokura.audit.state import State, current
-from otokura.audit.views import encoded_salt, opened
+from otokura.audit.views import WHY, Why, encoded_salt, opened, why
 from otokura.shared.authentication import require
 from otokura.shared.errors import BadRequest, Forbidden, IntegrityError, Unauthenticated, Unavailable
 from otokura.shared.events import Role
@@ -66,7 +66,8 @@ class Held(BaseModel):
     leaf: dict[str, Any] = Field(description="What the log holds: v, source, seq, time and commitment.")
     entry: dict[str, Any] | None = Field(description="As its source signed it; null once it is erased.")
     salt: str | None = Field(description="Base64 of 16 bytes; null once it is erased.")
-    erased_at: datetime | None = Field(description="When entry and salt were erased with the call.")
+    erased_at: datetime | None = Field(description="When entry and salt were removed.")
+    erased_why: Why | None = Field(description=WHY)
     path: list[str] = Field(description="Its audit path in the tree (RFC 6962 §2.1.1), base64.")
 
 
@@ -232,6 +233,7 @@ async def _held(session: AsyncSession, found: Sequence[Entry], trees: Mapping[in
                 entry=recorded,
                 salt=encoded_salt(entry),
                 erased_at=entry.erased_at,
+                erased_why=why(entry),
                 path=[base64.b64encode(hash_).decode() for hash_ in path],
             )
         )

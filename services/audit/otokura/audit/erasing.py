@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, func, literal, or_, update
+from sqlalchemy import ARRAY, Uuid, any_, case, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,8 +32,33 @@ KEPT = (
     Action.ERASURE_FINAL,
     Action.HOLD_SET,
     Action.HOLD_LIFTED,
+    Action.SHARD_OPENED,
+    Action.DETAILS_REMOVED,
 )
-"""Actions whose entries outlive their call."""
+"""Actions whose entries outlive their call, and the time for which details are kept."""
+ERASURE = "erasure"
+RETENTION = "retention"
+"""Why a detail went."""
+_SENT = (Action.RECORDING_SEALED, Action.CALL_SETTLED)
+_FEED = "feed/"
+
+
+def bare(why: str) -> dict[str, Any]:
+    """The columns of an entry whose detail goes now."""
+    names_nobody = or_(col(Entry.reader).startswith(_FEED), col(Entry.action).in_(_SENT))
+    return {
+        "salt": None,
+        "recorded": None,
+        "reader": case((names_nobody, col(Entry.reader)), else_=None),
+        "erased_at": func.clock_timestamp(),
+        "erased_why": why,
+    }
+
+
+def reader_left(action: str, reader: str | None) -> str | None:
+    """What of the reader stays without the detail: the id of a feed or of the vendor who sent the call."""
+    names_nobody = action in _SENT or (reader is not None and reader.startswith(_FEED))
+    return reader if names_nobody else None
 
 
 class AuditPart:
@@ -54,7 +80,7 @@ class AuditPart:
                 col(Entry.action).not_in(KEPT),
                 col(Entry.erased_at).is_(None),
             )
-            .values(salt=None, recorded=None, reader=None, erased_at=func.clock_timestamp())
+            .values(bare(ERASURE))
         )
         return Forgotten({"details": (await session.exec(gone)).rowcount}, [])
 

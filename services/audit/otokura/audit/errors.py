@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otokura.shared.errors import Conflict, NotFound, Unavailable
+from otokura.shared.errors import Conflict, NotFound
 
 
 class NoSuchShard(NotFound):
@@ -29,7 +29,7 @@ class NotErased(Conflict):
     code, title = "not-erased", "Not erased"
 
 
-class NotPublishedYet(Unavailable):
+class NotPublishedYet(Conflict):
     """The entry is in the log and no checkpoint covers it yet; it takes about a second."""
 
     code, title = "not-published-yet", "Not published yet"

@@ -51,10 +51,12 @@ class Entry(Table, table=True):
 
     __tablename__ = "entries"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
     __table_args__ = (
-        Index("entries_by_tenant", "tenant_id", "shard", "index"),
-        Index("entries_by_reader", "tenant_id", "reader", "shard", "index"),
-        Index("entries_by_call", "tenant_id", "call_id", "shard", "index"),
-        Index("entries_by_action", "tenant_id", "action", "shard", "index"),
+        # What is asked for is asked newest first, between two times: an answer is read off an index in order.
+        Index("entries_by_tenant", "tenant_id", "time", "shard", "index"),
+        Index("entries_by_reader", "tenant_id", "reader", "time", "shard", "index"),
+        Index("entries_by_call", "tenant_id", "call_id", "time", "shard", "index"),
+        Index("entries_by_action", "tenant_id", "action", "time", "shard", "index"),
+        Index("entries_by_age", "tenant_id", "sequenced_at"),
         Index("entries_by_source", "source", "seq"),
     )
 
@@ -74,11 +76,25 @@ class Entry(Table, table=True):
     recorded: bytes | None = Field(sa_type=LargeBinary)
     """The entry with its signature, canonical JSON: private. It and the salt may go, the leaf may not."""
     erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    """When they went, with the call that the entry is about."""
+    """When they went."""
+    erased_why: str | None = Field(default=None, sa_type=Text)
+    """`erasure`: with the call that the entry is about. `retention`: their time had passed."""
     sequenced_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), server_default=func.now())
     )
-    """By this log's clock: `time` is what the source says. None of entries from before this was kept."""
+    """By this log's clock: `time` is what the source says. Of entries from before this was kept, when it was
+    first kept."""
+
+
+class DetailRetention(Table, table=True):
+    """How far the details of a tenant's entries were looked through for what is kept no longer."""
+
+    __tablename__ = "detail_retention"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    tenant_id: UUID = Field(primary_key=True)
+    """The nil UUID for entries of no tenant."""
+    done: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    """Of what was sequenced before, only what is held, or proof, has its detail."""
 
 
 class KeptObject(Table, table=True):

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from otokura.audit.erasing import erased_before, goes_with
+from otokura.audit.erasing import ERASURE, erased_before, goes_with, reader_left
 from otokura.audit.leaves import Prepared
 from otokura.audit.merkle import HASH_BYTES, TILE_HEIGHT, Frontier, leaf_hash
 from otokura.audit.models import Entry, Shard, TileNode
@@ -138,10 +138,11 @@ def _row(shard: int, index: int, item: Prepared, gone: Mapping[UUID, datetime]) 
         "time": event.time,
         "tenant_id": event.tenant_id,
         "action": event.action,
-        "reader": None if bare else event.reader,
+        "reader": reader_left(event.action, event.reader) if bare else event.reader,
         "call_id": event.call_id,
         "leaf": item.leaf,
         "salt": None if bare else item.salt,
         "recorded": None if bare else item.recorded,
         "erased_at": erased_at if bare else None,
+        "erased_why": ERASURE if bare else None,
     }

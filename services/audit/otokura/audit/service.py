@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,24 +17,60 @@ from otokura.audit.models import Entry
 from otokura.audit.proofs import Prover, proof_text
 from otokura.audit.rows import Rows
 from otokura.audit.state import State
-from otokura.audit.views import Consistency, Receipt, encoded_salt, opened
+from otokura.audit.views import Consistency, Receipt, encoded_salt, opened, why
+from otokura.shared.audit_entries import Action
 from otokura.shared.errors import BadRequest, IntegrityError
+from otokura.shared.events import Role
+from otokura.shared.tokens import Principal
 
 _LOOKS = 20
 _LOOK_SECONDS = 0.1
+READINGS = frozenset(
+    {Action.READ_OPENED, Action.READ_CLOSED, Action.CALLS_SEARCHED, Action.TRANSCRIPTS_SEARCHED}
+)
+"""What readers may have receipts of: what was given to them. A denial may tell what they may not know."""
+YOUNG_SECONDS = 60.0
+"""An entry that is not there may still come when its id was made so recently."""
+AGAIN = {"Retry-After": "1"}
+_TIMED, _RANDOM_BITS = 7, 80
+"""UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds before the rest."""
 
 
-async def receipt(state: State, tenant_id: UUID | None, entry_id: UUID) -> Receipt:
-    """The receipt of a tenant's entry, against the newest checkpoint.
+async def find_entry(state: State, asker: Principal, entry_id: UUID) -> Entry:
+    """An entry that somebody may have the receipt of: auditors of any of their tenant, readers of their own.
 
     Raises:
-        NoSuchEntry: the tenant has none of that id.
-        NotPublishedYet: no checkpoint covered it within two seconds.
+        NoSuchEntry: they may have none of that id, or it has not come yet.
     """
     async with state.database.session() as session:
-        entry = await repository.entry(session, tenant_id, entry_id)
-    if entry is None:
-        raise NoSuchEntry("There is no entry of that id in your tenant's log.")
+        entry = await repository.entry(session, asker.tenant_id, entry_id)
+    if entry is None or not _may_have(asker, entry):
+        raise _no_such(entry_id)
+    return entry
+
+
+def _may_have(asker: Principal, entry: Entry) -> bool:
+    """Whether they audit their tenant's log, or the entry tells of a reading of their own."""
+    own = entry.reader == str(asker.subject) and entry.action in READINGS
+    return own or Role.AUDITOR in asker.roles
+
+
+def _no_such(entry_id: UUID) -> NoSuchEntry:
+    """An entry that was acknowledged a moment ago may be on its way; its id tells when it was made."""
+    made = (entry_id.int >> _RANDOM_BITS) / 1000 if entry_id.version == _TIMED else 0.0
+    words = "There is no entry of that id that you may have the receipt of."
+    if abs(time.time() - made) < YOUNG_SECONDS:
+        return NoSuchEntry(f"{words} It may be on its way: ask again.", headers=dict(AGAIN))
+    return NoSuchEntry(words)
+
+
+async def receipt(state: State, entry: Entry) -> Receipt:
+    """The receipt of an entry, against the newest checkpoint.
+
+    Raises:
+        NotPublishedYet: no checkpoint covered it within two seconds.
+        IntegrityError: its row was altered.
+    """
     leaf, recorded = opened(entry)
     published = await _covering(state, entry)
     async with state.database.session() as session:
@@ -46,6 +83,8 @@ async def receipt(state: State, tenant_id: UUID | None, entry_id: UUID) -> Recei
         entry=recorded,
         salt=encoded_salt(entry),
         proof=proof_text(entry.index, path, published.note),
+        erased_at=entry.erased_at,
+        erased_why=why(entry),
     )
 
 
@@ -57,7 +96,10 @@ async def _covering(state: State, entry: Entry) -> Published:
         if published is not None and published.checkpoint.size > entry.index:
             return published
         await asyncio.sleep(_LOOK_SECONDS)
-    raise NotPublishedYet("The entry is sequenced, and its checkpoint is on the way; ask again in a second.")
+    raise NotPublishedYet(
+        "The entry is sequenced, and its checkpoint is on the way; ask again in a second.",
+        headers=dict(AGAIN),
+    )
 
 
 async def _inclusion(session: AsyncSession, entry: Entry, published: Published) -> list[bytes]:

@@ -35,6 +35,10 @@ class Settings(ServiceSettings):
     """How long a number may be missing before it is a gap."""
     silence_seconds: float = Field(default=30, gt=0)
     """How long a source that did not say `closed` may be silent."""
+    detail_days: int = Field(default=1_826, ge=365, le=36_500)
+    """How long details of entries of no tenant are kept; each tenant has a setting of its own."""
+    details_look_seconds: float = Field(default=3_600, gt=0)
+    """How often is looked for details that are kept no longer."""
     clock_seconds: float = Field(default=60, gt=0)
     """How far a source's clock may be ahead before that is told."""
     late_seconds: float = Field(default=900, gt=0)

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -15,9 +15,12 @@ from otokura.audit.leaves import commit
 from otokura.audit.models import Entry
 from otokura.shared.errors import IntegrityError
 
+Why = Literal["erasure", "retention"]
+WHY = "With the call that it is about, or because its time had passed."
+
 
 class EntryView(BaseModel):
-    """One entry. `detail`, `salt` and what says who read what are null once they were deleted."""
+    """One entry. `detail`, `salt` and what says who read what are null once they were removed."""
 
     shard: int = Field(description="The year of the log that holds it.")
     index: int = Field(description="Its place in that log.")
@@ -31,7 +34,8 @@ class EntryView(BaseModel):
     detail: dict[str, Any] | None
     salt: str | None = Field(description="Base64 of 16 bytes.")
     commitment: str = Field(description="SHA-256(salt ‖ canonical JSON of the whole entry), hexadecimal.")
-    erased_at: datetime | None = Field(description="When detail, salt and reader went with the call.")
+    erased_at: datetime | None = Field(description="When detail, salt and reader were removed.")
+    erased_why: Why | None = Field(description=WHY)
 
 
 class Receipt(BaseModel):
@@ -44,6 +48,8 @@ class Receipt(BaseModel):
     entry: dict[str, Any] | None = Field(description="The whole entry as its source signed it.")
     salt: str | None
     proof: str = Field(description="c2sp.org/tlog-proof@v1, with the signed checkpoint.")
+    erased_at: datetime | None = Field(default=None, description="When entry and salt were removed.")
+    erased_why: Why | None = Field(default=None, description=WHY)
 
 
 class Consistency(BaseModel):
@@ -87,7 +93,13 @@ def view(entry: Entry) -> EntryView:
         salt=encoded_salt(entry),
         commitment=leaf["commitment"],
         erased_at=entry.erased_at,
+        erased_why=why(entry),
     )
+
+
+def why(entry: Entry) -> Why | None:
+    """Why the detail is not there."""
+    return cast("Why | None", entry.erased_why)
 
 
 def encoded_salt(entry: Entry) -> str | None:

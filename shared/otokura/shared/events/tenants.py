@@ -66,6 +66,9 @@ class TenantSettings(BaseModel):
     """For how long broken glass opens calls at most."""
     leak_rules: LeakRules = LeakRules()
     """What changes in the rules by which reading is taken for a leak."""
+    audit_detail_days: int = Field(default=1_826, ge=365, le=36_500)
+    """How long the audit log keeps who did what, where and why; its leaves stay. Not less than a year: so
+    long a history is asked for by PCI DSS 10.5.1."""
 
 
 class TenantUpdated(EventData):

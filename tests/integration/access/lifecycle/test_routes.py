@@ -103,6 +103,7 @@ def test_access_confirms_its_own_part(access: Access, tenant: Tenant, officer: P
     assert confirmation["counts"]["transcript_versions"] == 1
 
 
+@pytest.mark.guarantee("L9")
 def test_a_customer_is_found_by_number_and_previewed(access: Access, tenant: Tenant, officer: Person) -> None:
     mine, other, held = tenant.call(), tenant.call(), tenant.call()
     for call, number in ((mine, NUMBER), (other, "+81999"), (held, NUMBER)):
@@ -113,6 +114,8 @@ def test_a_customer_is_found_by_number_and_previewed(access: Access, tenant: Ten
         preview = client.post("/v1/erasures/preview", json={"customer": customer})
         assert preview.status_code == 200, preview.text
         waits = {call["call_id"]: call["waits_for"] for call in preview.json()["calls"]}
+        [shown] = access.audit.entries(entry_id=preview.headers["Otokura-Entry-Id"])
+        assert set(shown["detail"]["calls"]) == set(waits)
         assert waits == {str(mine.id): None, str(held.id): "held"}
         before = {"customer": customer | {"until": "2020-01-01T00:00:00Z"}}
         assert client.post("/v1/erasures/preview", json=before).json()["calls"] == []

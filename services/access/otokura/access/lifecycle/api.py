@@ -18,6 +18,7 @@ from otokura.access.lifecycle.views import (
 )
 from otokura.access.permission import Eraser, tenant_of
 from otokura.access.state import State
+from otokura.shared.audit_entries import ENTRY_ID
 from otokura.shared.errors import (
     BadRequest,
     Conflict,
@@ -64,9 +65,11 @@ async def create_erasure(
     "/preview",
     responses=responses(Unauthenticated, Forbidden, Unprocessable, TooManyRequests, Unavailable),
 )
-async def preview(body: CallSelection, state: State, officer: Eraser) -> Preview:
+async def preview(body: CallSelection, state: State, officer: Eraser, response: Response) -> Preview:
     """Which calls an erasure would cover, and may, and what each would wait for; nothing is erased."""
-    return await erasures.preview(state, body, officer)
+    shown, entry_id = await erasures.preview(state, body, officer)
+    response.headers[ENTRY_ID] = str(entry_id)
+    return shown
 
 
 @router.get("", responses=responses(BadRequest, Unauthenticated, Forbidden))

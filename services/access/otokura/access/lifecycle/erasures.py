@@ -81,8 +81,8 @@ async def select_calls(state: AccessState, selection: CallSelection, officer: Re
     return customers.Found(wanted)
 
 
-async def preview(state: AccessState, selection: CallSelection, officer: Reader) -> Preview:
-    """What an erasure would cover now, and what each call would wait for. The calls shown are an entry.
+async def preview(state: AccessState, selection: CallSelection, officer: Reader) -> tuple[Preview, UUID]:
+    """What an erasure would cover now, and what each call would wait for; and the entry of the calls shown.
 
     Raises:
         Unprocessable, TooManyRequests, Unavailable: as `select_calls`; or the entry could not be written.
@@ -101,8 +101,8 @@ async def preview(state: AccessState, selection: CallSelection, officer: Reader)
                 (possible if call.call_id in only_may_be else calls).append(call)
     told = {"possible": len(possible), "unreadable": len(found.unreadable)}
     shown = {"calls": [call.call_id for call in (*calls, *possible)], **told}
-    await state.audit.write(entry(Action.CALLS_SEARCHED, officer, shown))
-    return Preview(calls=calls, possible=possible, unreadable=len(found.unreadable))
+    entry_id = await state.audit.write(entry(Action.CALLS_SEARCHED, officer, shown))
+    return Preview(calls=calls, possible=possible, unreadable=len(found.unreadable)), entry_id
 
 
 async def create(

@@ -20,6 +20,7 @@ from otokura.access.reads.delivery import ended_by, wait_until_gone
 from otokura.access.state import State
 from otokura.access.tenancy import service as tenancy
 from otokura.shared.address import ClientAddress
+from otokura.shared.audit_entries import ENTRY_ID
 from otokura.shared.authentication import Authenticated
 from otokura.shared.errors import (
     Forbidden,
@@ -53,7 +54,7 @@ class ArchiveDelivery(Response):
             {
                 "Content-Type": MEDIA_TYPE,
                 "Content-Disposition": f'attachment; filename="{export.id}.zip"',
-                "Otokura-Entry-Id": str(opened),
+                ENTRY_ID: str(opened),
                 "Cache-Control": "private, no-store",
                 "X-Content-Type-Options": "nosniff",
             }

@@ -23,7 +23,7 @@ from otokura.access.reads.stored import announced_transcript
 from otokura.access.reads.views import CallCursor, CallState, CallView, Cover, TranscriptVersions, View
 from otokura.access.state import AccessState, State
 from otokura.shared.address import ClientAddress
-from otokura.shared.audit_entries import Action
+from otokura.shared.audit_entries import ENTRY_ID, Action
 from otokura.shared.authentication import Authenticated
 from otokura.shared.errors import (
     BadRequest,
@@ -40,7 +40,6 @@ from otokura.shared.problems import responses
 
 router = APIRouter(prefix="/v1/calls", tags=["reads"])
 
-ENTRY_ID = "Otokura-Entry-Id"
 _DENIALS = responses(Unauthenticated, Forbidden, NotFound, Unavailable)
 _AUDIO_DOC: dict[int | str, dict[str, Any]] = {
     200: {"content": {"audio/flac": {}, "audio/wav": {}}, "description": "The recording."},

@@ -28,7 +28,7 @@ from otokura.access.reads.views import facts_of
 from otokura.access.signals.watch import Observation
 from otokura.access.state import AccessState
 from otokura.shared.address import ResolvedAddress
-from otokura.shared.audit_entries import Action
+from otokura.shared.audit_entries import ENTRY_ID, Action
 from otokura.shared.errors import IntegrityError, Unauthenticated, Unavailable
 from otokura.shared.ids import uuid7
 from otokura.shared.keys import KeyContext, KeyUse, WrappedDek, check_commitment
@@ -78,7 +78,7 @@ class Opened:
         """What every response with content says of itself."""
         return {
             "Otokura-Read-Id": str(self.read_id),
-            "Otokura-Entry-Id": str(self.entry_id),
+            ENTRY_ID: str(self.entry_id),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",

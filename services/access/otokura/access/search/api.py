@@ -11,6 +11,7 @@ from otokura.access.search.searching import Asked, search
 from otokura.access.search.views import SearchBody, SearchPage
 from otokura.access.state import State
 from otokura.shared.address import ClientAddress
+from otokura.shared.audit_entries import ENTRY_ID
 from otokura.shared.authentication import Authenticated
 from otokura.shared.errors import (
     BadRequest,
@@ -42,7 +43,7 @@ async def search_text(
     detail = "You search as often at once as one reader may: wait for an answer."
     with state.searches.take(asked.reader.facts.id, detail, 1):
         page = await search(asked)
-    response.headers["Otokura-Entry-Id"] = str(asked.entry_id)
+    response.headers[ENTRY_ID] = str(asked.entry_id)
     response.headers["Cache-Control"] = "private, no-store"
     return page
 

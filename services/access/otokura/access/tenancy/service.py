@@ -87,6 +87,7 @@ async def change_settings(
         "break_glass_minutes": settings.break_glass_minutes,
         "leak_rules": [rule.model_dump(mode="json") for rule in settings.leak_rules.add],
         "leak_rules_off": sorted(settings.leak_rules.disable),
+        "audit_detail_days": settings.audit_detail_days,
     }
     await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
     return tenant.version
