@@ -136,10 +136,12 @@ def canonical(event: AuditRecorded | AuditHeartbeat) -> bytes:
     return canonical_json(event.model_dump(mode="json", exclude={"signature"}))
 
 
-def verify_signature(event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey) -> bool:
-    """Whether the holder of the key's private half signed exactly this."""
+def verify_signature(
+    event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey, signed: bytes | None = None
+) -> bool:
+    """Whether the holder of the key's private half signed exactly this; `signed` is `canonical`, if known."""
     try:
-        public_key.verify(event.signature, canonical(event))
+        public_key.verify(event.signature, canonical(event) if signed is None else signed)
     except (InvalidSignature, ValueError):
         return False
     return True

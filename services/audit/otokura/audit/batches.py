@@ -9,6 +9,7 @@ from otokura.audit import acceptance
 from otokura.audit.leaves import Prepared, prepare
 from otokura.audit.news import Message, News
 from otokura.audit.source_keys import SourceKeys
+from otokura.shared.audit_entries import canonical
 from otokura.shared.audit_events import AlertKind, AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Poison
 from otokura.shared.kafka import decode
@@ -82,22 +83,33 @@ def _read(message: Message, keys: SourceKeys, batch: Batch) -> None:
         reason = "the log knows no events of this type and version"
         batch.rejected.append(Rejected(message, "", "rejected", "unknown-type", reason))
         return
-    rejected = _objection(message, event, keys)
+    signed = _signed(event)
+    rejected = _objection(message, event, signed, keys)
     if rejected is not None:
         batch.rejected.append(rejected)
     elif isinstance(event, AuditRecorded):
-        batch.prepared.append(prepare(event))
+        batch.prepared.append(prepare(event, signed=signed))
         batch.origins.append(message)
         batch.heard(event.source, message.partition).seqs.append(event.seq)
     else:
         batch.heard(event.source, message.partition).declare(event, message)
 
 
-def _objection(message: Message, event: AuditRecorded | AuditHeartbeat, keys: SourceKeys) -> Rejected | None:
-    unknown = keys.objection(event)
+def _signed(event: AuditRecorded | AuditHeartbeat) -> bytes | None:
+    """The bytes that are signed, made once; None where nobody can have signed it: it is not I-JSON."""
+    try:
+        return canonical(event)
+    except ValueError:
+        return None
+
+
+def _objection(
+    message: Message, event: AuditRecorded | AuditHeartbeat, signed: bytes | None, keys: SourceKeys
+) -> Rejected | None:
+    unknown = keys.objection(event, signed)
     if unknown is not None:
         return Rejected(message, event.source[:_LONGEST_CLAIM], "bad-signature", "signature", unknown)
-    refused = acceptance.objection(event)
+    refused = acceptance.objection(event, signed)
     if refused is not None:
         return Rejected(message, event.source[:_LONGEST_CLAIM], "rejected", *refused)
     return None

@@ -54,6 +54,8 @@ class Coverage:
 
     def see(self, seq: int, now: datetime) -> Coverage:
         """After the entry `seq` came, whether new or a repeat."""
+        if seq == self.high + 1:
+            return Coverage(seq, self.gaps)
         if seq > self.high:
             return replace(self._reach(seq - 1, now), high=seq)
         return replace(self, gaps=tuple(_without(self.gaps, seq)))

@@ -41,7 +41,7 @@ from otokura.shared.kafka import KafkaSettings, Producer, Record, dead_letter_to
 from otokura.shared.logs import get_logger
 
 GROUP = "otokura-audit-log"
-MAX_BATCH = 1000
+MAX_BATCH = 2000
 STALL_SECONDS = 120.0
 TOPICS = [Topic.AUDIT, dead_letter_topic(Topic.AUDIT)]
 _RETRY_SECONDS = 1.0
@@ -142,32 +142,58 @@ class LogConsumer:
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
         while True:
-            messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
-            self._workers.update(dict.fromkeys(messages, self))
-            self._watchdog.alive = True
-            if messages:
-                await self._take(consumer, messages)
+            taken: _Taken | None = await self._read(consumer)
+            while taken is not None and taken.messages:
+                taken = await self._take(consumer, taken)
+            # Only with nothing read ahead: what was fetched has been heard when it is committed.
             await self._progress.observe(consumer, datetime.now(UTC))
             await patience.look()
 
-    async def _take(self, consumer: AIOKafkaConsumer, messages: Messages) -> None:
-        """Applies and commits; when something is away, goes back, so that the loop keeps polling."""
+    async def _read(self, consumer: AIOKafkaConsumer) -> _Taken:
+        """Fetches and verifies the next messages."""
+        messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
+        self._workers.update(dict.fromkeys(messages, self))
+        self._watchdog.alive = True
+        more = any(part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items())
+        flat = [message for part in messages.values() for message in part]
+        return _Taken(messages, await asyncio.to_thread(read_batch, flat, self._keys), more=more)
+
+    async def _take(self, consumer: AIOKafkaConsumer, taken: _Taken) -> _Taken | None:
+        """Writes and commits; meanwhile reads what comes next, if more waits, and returns it.
+
+        When something is away, goes back, so that the loop keeps polling.
+        """
+        ahead = asyncio.create_task(self._read(consumer)) if taken.more else None
         try:
-            batch = await self.apply([message for part in messages.values() for message in part])
-            await self._producer.send(*(_dead_letter(rejected) for rejected in batch.rejected))
+            written = await self._write_down(consumer, taken)
+            following = await ahead if ahead is not None else None
+        finally:
+            if ahead is not None:
+                ahead.cancel()  # of no effect on one that is done; otherwise this session ends
+        if written:
+            return following
+        for read in (following, taken):
+            _rewind(consumer, read.messages if read is not None else {})
+        return None
+
+    async def _write_down(self, consumer: AIOKafkaConsumer, taken: _Taken) -> bool:
+        """Whether it is in the log, and committed as far as the partitions are still ours."""
+        try:
+            await self._apply(taken.batch)
+            await self._producer.send(*(_dead_letter(rejected) for rejected in taken.batch.rejected))
         except Unavailable as error:
             log.warning("audit batch postponed", error=error)
             self.waiting = True
             self._progress.lost()
             await asyncio.sleep(_RETRY_SECONDS)
-            _rewind(consumer, messages)
-            return
+            return False
         self.waiting = False
         try:
-            await consumer.commit({tp: part[-1].offset + 1 for tp, part in messages.items()})
+            await consumer.commit({tp: part[-1].offset + 1 for tp, part in taken.messages.items()})
         except (CommitFailedError, IllegalStateError) as error:
             # The partition moved to another replica: it will take these again, and find them known.
             log.warning("audit offsets not committed", error=error)
+        return True
 
     async def apply(self, messages: Sequence[Message]) -> Batch:
         """Makes a batch part of the log, in one transaction.
@@ -176,6 +202,10 @@ class LogConsumer:
             Unavailable: the database is away; nothing happened.
         """
         batch = await asyncio.to_thread(read_batch, messages, self._keys)
+        await self._apply(batch)
+        return batch
+
+    async def _apply(self, batch: Batch) -> None:
         try:
             written = await self._write(batch)
         except UniqueViolation:
@@ -190,7 +220,6 @@ class LogConsumer:
             log.warning("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
         if written.fresh:
             self._sequenced()
-        return batch
 
     async def _write(self, batch: Batch) -> _Written:
         now = datetime.now(UTC)
@@ -213,6 +242,15 @@ class LogConsumer:
     def _clock(self, now: datetime) -> Clock:
         heard = self._progress.current()
         return Clock(now, self._ahead, self._late, {at: one.until for at, one in heard.items()}.get)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one poll gave: by partition, what was read of it, and whether the broker has more already."""
+
+    messages: Messages
+    batch: Batch
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ def of_batch(batch: Batch, noticed: Noticed, conflicts: Collection[int], clock: 
             tell("late-entry", "after-its-gap", reason="its number was reported as missing")
         if event.time - clock.now > clock.ahead:
             tell("clock", "ahead", seconds=round((event.time - clock.now).total_seconds()))
+        if clock.now - event.time <= clock.late:
+            continue  # nothing arrives after now
         arrival = clock.arrival(message)
         if arrival is not None and arrival - event.time > clock.late:
             tell("late-entry", "long-under-way", seconds=round((arrival - event.time).total_seconds()))

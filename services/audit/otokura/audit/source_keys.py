@@ -37,13 +37,18 @@ class SourceKeys:
         """Whether a service of this name writes entries."""
         return service in self._keys
 
-    def objection(self, event: AuditRecorded | AuditHeartbeat) -> str | None:
-        """Why an event is not believed; None when the service that its source names signed it."""
+    def objection(self, event: AuditRecorded | AuditHeartbeat, signed: bytes | None = None) -> str | None:
+        """Why an event is not believed; None when the service that its source names signed it.
+
+        Args:
+            event: the event.
+            signed: `canonical` of it, where that is known already.
+        """
         service, separator, instance = event.source.partition("/")
         key = self._keys.get(service)
         if key is None or not separator or not instance:
             return "the source names no service whose key is known"
-        if not verify_signature(event, key):
+        if not verify_signature(event, key, signed):
             return "the signature is not that of the service it names"
         return None
 
