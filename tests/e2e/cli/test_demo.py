@@ -27,4 +27,6 @@ def test_two_calls_are_made_read_refused_and_verified() -> None:
         "reads_allowed": 4,
         "reads_denied": 3,
         "audit_verified": True,
+        "evidence_verified": True,
+        "evidence_tampering_found": True,
     }

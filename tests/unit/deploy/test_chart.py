@@ -118,6 +118,19 @@ def test_audit_is_reached_by_access_alone_of_the_services() -> None:
     assert given["OTOKURA_AUDIT_URL"] == "http://otokura-audit"
 
 
+def test_access_reaches_a_time_stamping_authority_where_there_is_one() -> None:
+    """Without one there is no way out (`test_a_service_reaches_only_what_it_needs`), and no setting."""
+    scenario = "external-store-values.yaml"
+    blocks = ways_out(scenario, 3161, "access")
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "2000::/3", "10.60.0.0/16"]
+    [container] = pod_templates(scenario)["otokura-access"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert given["OTOKURA_TIMESTAMP_URL"] == "https://tsa.example:3161/tsr"
+    assert given["OTOKURA_TIMESTAMP_REQUIRED"] == "true"
+    [bare] = pod_templates("default-values.yaml")["otokura-access"]["spec"]["containers"]
+    assert not [item for item in bare["env"] if "TIMESTAMP" in item["name"]]
+
+
 def policy_with(values: dict[str, Any], service: str) -> dict[str, Any]:
     """The NetworkPolicy of a service when the chart is given these values."""
     with helm.Chart.load(CHART) as chart:

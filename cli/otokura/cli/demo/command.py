@@ -31,9 +31,19 @@ from otokura.cli.local.program import StartError
 from otokura.cli.local.running import find
 from otokura.cli.local.session import StopRequested, local_otokura, stoppable
 from otokura.cli.target import DEFAULT_FOLDER, DataFolder, Target, running_target
+from otokura.cli.verify.findings import VerificationError
 
 _EXAMPLES = Path("examples/calls")
-_FAILURES = (ApiError, DemoError, StreamError, WavError, SetupError, StartError, httpx.TransportError)
+_FAILURES = (
+    ApiError,
+    DemoError,
+    StreamError,
+    WavError,
+    SetupError,
+    StartError,
+    VerificationError,
+    httpx.TransportError,
+)
 
 
 @dataclass
@@ -46,13 +56,16 @@ class Outcome:
     reads_denied: int = 0
     audit_entries: int = 0
     audit_verified: bool = False
+    evidence_verified: bool = False
+    evidence_tampering_found: bool = False
     seconds: float = 0.0
 
     @property
     def good(self) -> bool:
         """Whether everything went as it should."""
         enough = self.calls > 1 and self.transcribed == self.calls and self.reads_denied > 1
-        return enough and self.reads_allowed == 2 * self.calls and self.audit_verified
+        evidence = self.evidence_verified and self.evidence_tampering_found
+        return enough and self.reads_allowed == 2 * self.calls and self.audit_verified and evidence
 
 
 def demo(
@@ -66,7 +79,7 @@ def demo(
     ] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
-    """Make two calls, read them, be refused twice, and verify the log.
+    """Make two calls, read them, be refused twice, verify the log, and hand one call over as evidence.
 
     Uses the Otokura that runs on the data folder, or starts one and stops it again.
     """
@@ -122,6 +135,7 @@ class _Demonstration:
             self._read(scenario)
             self._look_into_the_log(scenario)
             self._verify(scenario)
+            self._hand_over(scenario)
             self._outcome.seconds = round(time.monotonic() - began, 1)
             self._show_times()
             if self._console.is_terminal:
@@ -191,6 +205,16 @@ class _Demonstration:
         show.verification(self._console, report)
         self._outcome.audit_verified = report.ok and report.receipts == 1
         self._lap("audit")
+
+    def _hand_over(self, scenario: Scenario) -> None:
+        show.heading(self._console, 8, "Hand a call over as evidence: one signed file, verified, and changed")
+        path = scenario.make_evidence(self._calls[0])
+        found = scenario.verify_evidence(path)
+        refusal = scenario.refuse_changed(path)
+        show.evidence(self._console, path, found, refusal)
+        self._outcome.evidence_verified = found.audio_sha256 is not None and found.history.opened is not None
+        self._outcome.evidence_tampering_found = refusal is not None
+        self._lap("evidence")
 
     def _tell(self, line: str) -> None:
         self._console.print(f"   {escape(line)}", style="dim", highlight=False)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -15,11 +16,14 @@ from rich.progress import Progress
 from otokura.cli.api.http import Api, ApiError
 from otokura.cli.calls.command import Job, send_one
 from otokura.cli.calls.vendor import SETTLED, Vendor
+from otokura.cli.evidence import fetch
 from otokura.cli.target import Target
-from otokura.cli.verify.findings import Report
+from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.findings import Finding, Report, VerificationError
 from otokura.cli.verify.log import verify_log
 
 PURPOSE = "quality"
+EVIDENCE_REASON = "デモ: 裁判所に提出 / demonstration: to be handed to a court"
 OUTSIDE = "127.0.0.2"
 """A local address that is not in the office's zone."""
 
@@ -139,6 +143,36 @@ class Scenario:
             receipt = api.json("GET", f"/v1/receipts/{entry_id}")
         keys = self._target.source_keys
         return verify_log(self._target.log_url, self._target.log_vkey, receipts=[receipt], source_keys=keys)
+
+    def make_evidence(self, call: MadeCall) -> Path:
+        """The call as a signed bundle in the data folder, made by the evidence officer."""
+        folder = self._target.layout.folder / "evidence"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / f"{call.name}-{call.id}.zip"
+        with self._credentials.api("evidence-officer", self._access) as api:
+            fetch(api, call.id, EVIDENCE_REASON, path)
+        return path
+
+    def verify_evidence(self, path: Path) -> Evidence:
+        """Verify a bundle with public keys alone.
+
+        Raises:
+            VerificationError: it is not what was made.
+        """
+        return verify_evidence(path, [self._target.log_vkey], self._target.source_keys)
+
+    def refuse_changed(self, path: Path) -> Finding | None:
+        """What the verifier finds in a copy of which one bit, in the middle, is another; None if nothing."""
+        with TemporaryDirectory() as folder:
+            changed = Path(folder) / path.name
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            changed.write_bytes(data)
+            try:
+                self.verify_evidence(changed)
+            except VerificationError as error:
+                return error.finding
+        return None
 
     def _view(self, call: MadeCall) -> dict[str, Any]:
         """The call in access, which learns of it by events; nothing is known of it at first."""

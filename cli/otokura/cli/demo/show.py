@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,9 @@ from rich.text import Text
 
 from otokura.cli.demo.scenario import MadeCall, Read
 from otokura.cli.verify.command import describe
-from otokura.cli.verify.findings import Report
+from otokura.cli.verify.evidence import Evidence
+from otokura.cli.verify.evidence_command import describe as describe_evidence
+from otokura.cli.verify.findings import Finding, Report
 
 _VOICES = {"agent": "cyan", "customer": "yellow"}
 
@@ -81,3 +84,15 @@ def verification(console: Console, report: Report) -> None:
     """What the verifier found."""
     for line in describe(report):
         console.print(f"   {escape(line)}", highlight=False)
+
+
+def evidence(console: Console, path: Path, found: Evidence, refusal: Finding | None) -> None:
+    """What a bundle proves, what it cannot, and what becomes of it after one bit is changed."""
+    console.print(f"   {escape(str(path))}", style="dim", highlight=False)
+    for line in describe_evidence(found):
+        console.print(f"   {escape(line)}", highlight=False)
+    console.print("   The same, with one bit of it changed:", highlight=False)
+    if refusal is None:
+        console.print("     [red]verified all the same[/]", highlight=False)
+    else:
+        console.print(f"     [red]WRONG[/]     {escape(str(refusal))}\n   NOT verified.", highlight=False)

@@ -13,6 +13,7 @@ from otokura.access.break_glass import api as break_glass
 from otokura.access.console import api as console
 from otokura.access.evidence import api as evidence
 from otokura.access.evidence.custody import Custody
+from otokura.access.evidence.timestamp import Authority
 from otokura.access.evidence.workshop import Workshop
 from otokura.access.feeds import api as feeds
 from otokura.access.feeds import handlers as feed_handlers
@@ -167,7 +168,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     stack.push_async_callback(documents.close)
     keys = key_provider(settings)
     issuer = TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience)
-    workshop = Workshop(key, Custody(settings.audit_url, issuer))
+    workshop = Workshop(key, Custody(settings.audit_url, issuer), _authority(settings))
     stack.push_async_callback(workshop.close)
     return AccessState(
         settings=settings,
@@ -186,6 +187,17 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         evidence=workshop,
         live=Hub(),
         decoding=Decoders(settings.decoders),
+    )
+
+
+def _authority(settings: Settings) -> Authority | None:
+    if settings.timestamp_url is None:
+        return None
+    return Authority(
+        settings.timestamp_url,
+        required=settings.timestamp_required,
+        roots=settings.timestamp_ca_file,
+        seconds=settings.timestamp_seconds,
     )
 
 

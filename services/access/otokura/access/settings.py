@@ -60,6 +60,15 @@ class Settings(OidcSettings, KeyProviderSettings):
     audit_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+/?$")
     """Where the audit service answers, `http://host:port`: evidence holds the history that it gives."""
 
+    timestamp_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    """A time-stamping authority (RFC 3161) that is told the hash of each bundle's manifest."""
+    timestamp_required: bool = False
+    """There is no evidence while it gives no timestamps; else bundles say that they have none."""
+    timestamp_ca_file: Path | None = None
+    """PEM: certificates that its own must lead to. Without, who verifies a bundle says whom they believe."""
+    timestamp_seconds: float = Field(default=10.0, gt=0)
+    """How long it may take."""
+
     recheck_seconds: float = Field(default=5.0, gt=0)
     """How often a reading under way is asked again whether it is still permitted."""
 

@@ -134,6 +134,8 @@ async def make_evidence(
     with ExitStack() as places:
         tenant_id = manifest.tenant_id
         places.enter_context(state.evidence.places.take(tenant_id, _BUSY, _BUSY_SECONDS))
+        if state.evidence.authority is not None:
+            await state.evidence.authority.check()
         opened = await gate.open_read(state, permit, manifest, {"kind": "evidence", "view": "raw"})
         chunks = await begun(opened, _begin(state, opened, body.reason))
         return BundleDelivery(opened, chunks, places.pop_all())

@@ -6,6 +6,7 @@ as far as that entry: who reads the bundle finds in it that, by whom and why it 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -19,6 +20,8 @@ from otokura.access.evidence.custody import History
 from otokura.access.evidence.facts import Facts, Timestamp, audio_name, checkpoint_name, manifest_bytes
 from otokura.access.evidence.readme import readme
 from otokura.access.evidence.signing import public_text, sign_manifest, signed_vcon
+from otokura.access.evidence.summary import summary
+from otokura.access.lifecycle.archive import Member
 from otokura.access.reads.content import RawRecording, Rendition
 from otokura.access.reads.decoded_audio import RawStretch, Stretch
 from otokura.access.reads.gate import OpenedRead
@@ -37,6 +40,14 @@ class _Spoken:
     announced: TranscriptCompleted
     stored: bytes
     transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is written last: texts for people by name, and the manifest that names them too."""
+
+    texts: dict[str, bytes]
+    manifest: bytes
 
 
 class Bundle:
@@ -149,13 +160,39 @@ class Bundle:
             self._archive.add(checkpoint_name(tree), tree.checkpoint.encode())
 
     async def _conclude(self) -> None:
-        """What says what all the rest is, and the signature over it."""
-        timestamp = Timestamp(None, "not-configured")
+        """What says what all the rest is, the signature over it, and the time of both.
+
+        Raises:
+            Unavailable: a timestamp is required, and cannot be had.
+        """
+        authority = self._opened.state.evidence.authority
+        if authority is None:
+            await self._finish(Timestamp(None, "not-configured"))
+            return
+        # What is stamped says that it is: it is written before, and written anew where that is not so.
+        hoped = await self._written(Timestamp(authority.url, None))
+        stamp = await authority.must(hoped.manifest)
+        if stamp is None:
+            await self._finish(Timestamp(authority.url, "unavailable"))
+            return
+        self._add(hoped)
+        self._archive.add(names.TIMESTAMP, stamp)
+
+    async def _finish(self, timestamp: Timestamp) -> None:
+        self._add(await self._written(timestamp))
+
+    async def _written(self, timestamp: Timestamp) -> _Written:
         facts = self._facts()
-        self._archive.add(names.README, readme(facts, timestamp))
-        manifest = manifest_bytes(replace(facts, members=self._archive.members), timestamp)
-        self._archive.add(names.MANIFEST, manifest)
-        self._archive.add(names.SIGNATURE, sign_manifest(self._key, manifest))
+        page = await asyncio.to_thread(summary, facts, timestamp)
+        texts = {names.README: readme(facts, timestamp), names.SUMMARY: page}
+        members = [*self._archive.members, *(_member(name, content) for name, content in texts.items())]
+        return _Written(texts, manifest_bytes(replace(facts, members=members), timestamp))
+
+    def _add(self, written: _Written) -> None:
+        for name, content in written.texts.items():
+            self._archive.add(name, content)
+        self._archive.add(names.MANIFEST, written.manifest)
+        self._archive.add(names.SIGNATURE, sign_manifest(self._key, written.manifest))
 
     def _facts(self) -> Facts:
         opened = self._opened
@@ -174,3 +211,7 @@ class Bundle:
             public_key=public_text(self._key),
             missing=self._missing,
         )
+
+
+def _member(name: str, content: bytes) -> Member:
+    return Member(name, len(content), hashlib.sha256(content).hexdigest())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from otokura.access.evidence.custody import Custody
+from otokura.access.evidence.timestamp import Authority
 from otokura.access.places import Places
 
 _BUNDLES = 2
@@ -17,11 +18,13 @@ class Workshop:
     Args:
         key: access's own, whose public half verifiers have among the source keys.
         custody: the histories that audit gives.
+        authority: stamps manifests; None where none is configured.
     """
 
-    def __init__(self, key: Ed25519PrivateKey, custody: Custody) -> None:
+    def __init__(self, key: Ed25519PrivateKey, custody: Custody, authority: Authority | None = None) -> None:
         self.key = key
         self.custody = custody
+        self.authority = authority
         self.places = Places(_BUNDLES)
 
     async def close(self) -> None:

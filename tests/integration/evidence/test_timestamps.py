@@ -1,0 +1,119 @@
+"""A bundle's timestamp: of its manifest, by a real authority, and plainly absent where there is none."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import evidence_site
+import servers
+from evidence_site import Site
+from otokura.access.evidence.timestamp import Authority
+from otokura.cli.local.postgres import PostgresServer
+from otokura.cli.local.seaweedfs import SeaweedServer
+from otokura.cli.verify import VerificationError
+from otokura.cli.verify.evidence_command import describe
+from otokura.shared.errors import Unavailable
+from stamping_authority import StampingAuthority, stamping_authority
+
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StampingAuthority]:
+    with stamping_authority(tmp_path_factory.mktemp("tsa")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(
+    postgres_server: PostgresServer,
+    s3_server: SeaweedServer,
+    kafka_server: servers.KafkaServer,
+    authority: StampingAuthority,
+) -> Iterator[Site]:
+    settings = {
+        "OTOKURA_TIMESTAMP_URL": authority.url,
+        "OTOKURA_TIMESTAMP_CA_FILE": str(authority.root),
+    }
+    with evidence_site.running(postgres_server, s3_server, kafka_server, **settings) as found:
+        yield found
+
+
+@pytest.mark.guarantee("L28")
+@pytest.mark.guarantee("L29")
+def test_the_manifest_is_stamped_as_openssl_verifies_and_without_the_authority_it_says_so(
+    site: Site, authority: StampingAuthority, tmp_path: Path
+) -> None:
+    tenant = site.tenant()
+    officer, call = tenant.person("evidence-officer"), site.call(tenant)
+    path = tmp_path / "evidence.zip"
+    path.write_bytes(site.make(officer, call).content)
+    with zipfile.ZipFile(path) as archive:
+        archive.extract("manifest.json", tmp_path)
+        archive.extract("manifest.json.tsr", tmp_path)
+        assert authority.url in archive.read("README.txt").decode()
+    stamp, manifest = tmp_path / "manifest.json.tsr", tmp_path / "manifest.json"
+    assert "Verification: OK" in authority.verify(stamp, manifest)
+    roots = [authority.root.read_bytes()]
+    found = site.verified(path, tsa_roots=roots)
+    assert found.stamp is not None
+    assert (found.stamp.trusted, found.stamp.authority) == (True, authority.url)
+    bare = site.verified(path)
+    assert bare.stamp is not None
+    assert not bare.stamp.trusted
+    assert any("NOT verified: give --tsa-root" in line for line in describe(bare))
+
+    authority.away = True
+    try:
+        path.write_bytes(site.make(officer, call).content)
+    finally:
+        authority.away = False
+    found = site.verified(path, tsa_roots=roots)
+    assert (found.stamp, found.stamp_missing) == (None, "unavailable")
+    with zipfile.ZipFile(path) as archive:
+        told = json.loads(archive.read("manifest.json"))["timestamp"]
+        assert told == {"authority": authority.url, "file": None, "why": "unavailable"}
+        assert "認証局に接続できず" in archive.read("README.txt").decode()
+
+
+@pytest.mark.guarantee("L29")
+def test_a_stranger_among_authorities_is_not_believed(site: Site, tmp_path: Path) -> None:
+    tenant = site.tenant()
+    officer, call = tenant.person("evidence-officer"), site.call(tenant)
+    path = tmp_path / "evidence.zip"
+    path.write_bytes(site.make(officer, call).content)
+    tmp_path.joinpath("other").mkdir()
+    other = StampingAuthority(tmp_path / "other")
+    with pytest.raises(VerificationError, match="timestamp"):
+        site.verified(path, tsa_roots=[other.root.read_bytes()])
+
+
+async def test_an_answer_to_another_question_is_none_and_where_it_must_be_nothing_is_made(
+    authority: StampingAuthority,
+) -> None:
+    for roots in (authority.root, None):
+        asking = Authority(authority.url, required=True, roots=roots, seconds=10)
+        await asking.check()
+        first = await asking.must(b"one")
+        assert first is not None
+        authority.replayed = first
+        try:
+            assert await asking.stamp(b"one") is None  # the nonce is another
+            with pytest.raises(Unavailable):
+                await asking.must(b"two")
+        finally:
+            authority.replayed = None
+    authority.away = True
+    try:
+        with pytest.raises(Unavailable):
+            await asking.check()
+        relaxed = Authority(authority.url, required=False, roots=None, seconds=10)
+        await relaxed.check()
+        assert await relaxed.must(b"one") is None
+    finally:
+        authority.away = False
