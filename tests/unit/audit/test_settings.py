@@ -85,7 +85,9 @@ def test_a_key_that_cannot_be_used_is_named(
 
 
 @pytest.mark.parametrize(
-    "content", [None, "audit.example.jp", VKEY[:-4], VKEY.replace("2025", "2024"), "a+b+c"]
+    "content",
+    [None, "audit.example.jp", VKEY[:-4], VKEY.replace("2025", "2024"), "a+b+c"],
+    ids=["gone", "name", "cut short", "of another year", "no key"],
 )
 def test_other_keys_that_are_none_are_named(
     environment: Path,
