@@ -20,6 +20,7 @@ from otokura.audit.notes import Signer, read_verifier_keys
 from otokura.audit.openings import opener
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
+from otokura.audit.reconciler import Reconciler
 from otokura.audit.retaining import Retaining
 from otokura.audit.settings import Settings
 from otokura.audit.shelf import Shelf
@@ -120,6 +121,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
     supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
+    supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
     supervisor.start("measuring", Measuring(database, progress).run)

@@ -27,6 +27,7 @@ from otokura.audit.news import Message
 from otokura.audit.oddities import Clock
 from otokura.audit.openings import Opening
 from otokura.audit.progress import Progress
+from otokura.audit.reconciler import note_counts
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.tallies import tally
 from otokura.shared.audit_events import AuditAlerted
@@ -141,12 +142,11 @@ class LogConsumer:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
+        ahead: _Taken | None = None
         while True:
-            taken: _Taken | None = await self._read(consumer)
-            while taken is not None and taken.messages:
-                taken = await self._take(consumer, taken)
-            # Only with nothing read ahead: what was fetched has been heard when it is committed.
-            await self._progress.observe(consumer, datetime.now(UTC))
+            taken = ahead or await self._read(consumer)
+            ahead = await self._take(consumer, taken) if taken.messages else None
+            await self._progress.observe(consumer, datetime.now(UTC), _starts(ahead))
             await patience.look()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> _Taken:
@@ -154,7 +154,7 @@ class LogConsumer:
         messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
         self._workers.update(dict.fromkeys(messages, self))
         self._watchdog.alive = True
-        more = any(part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items())
+        more = _has_more(consumer, messages)
         flat = [message for part in messages.values() for message in part]
         return _Taken(messages, await asyncio.to_thread(read_batch, flat, self._keys), more=more)
 
@@ -171,7 +171,7 @@ class LogConsumer:
             if ahead is not None:
                 ahead.cancel()  # of no effect on one that is done; otherwise this session ends
         if written:
-            return following
+            return following if following is not None and following.messages else None
         for read in (following, taken):
             _rewind(consumer, read.messages if read is not None else {})
         return None
@@ -236,6 +236,7 @@ class LogConsumer:
                 rejected = await of_ids(session, batch) if fresh < len(batch.prepared) else []
                 odd += oddities.of_rejected(rejected, self._keys)
                 alerts += await _tell(session, batch.prepared, now)
+            await note_counts(session, batch.counted)
             alerts += await tally(session, odd, now)
         return _Written(fresh, rejected, alerts)
 
@@ -275,6 +276,19 @@ async def _tell(session: AsyncSession, prepared: Sequence[Prepared], now: dateti
 def _dead_letter(rejected: Rejected) -> Record:
     """Kept beside the alert: once a key that was missing is known, `otokura dlq replay` brings it back."""
     return dead_letter(rejected.message, GROUP, rejected.reason, attempts=1)
+
+
+def _has_more(consumer: AIOKafkaConsumer, messages: Messages) -> bool:
+    """Whether the broker has told of more than was fetched."""
+    ours = consumer.assignment()
+    return any(
+        part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items() if tp in ours
+    )
+
+
+def _starts(ahead: _Taken | None) -> Mapping[TopicPartition, int]:
+    """The first offsets of what was read ahead and is not written yet."""
+    return {} if ahead is None else {tp: part[0].offset for tp, part in ahead.messages.items()}
 
 
 def _rewind(consumer: AIOKafkaConsumer, messages: Messages) -> None:
