@@ -25,6 +25,7 @@ from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.leaves import Prepared
 from otokura.audit.news import Message
 from otokura.audit.oddities import Clock
+from otokura.audit.openings import Opening
 from otokura.audit.progress import Progress
 from otokura.audit.reconciler import note_counts
 from otokura.audit.source_keys import SourceKeys
@@ -62,6 +63,7 @@ class LogConsumer:
         keys: whose signatures are believed.
         progress: told how far this consumer is.
         sequenced: called after each commit that added entries.
+        opening: makes the first entry of a shard.
         ahead: how far a source's clock may be before ours until it is told.
         late: how long an entry may take to the broker until it is told.
     """
@@ -74,6 +76,7 @@ class LogConsumer:
         progress: Progress,
         sequenced: Callable[[], None],
         *,
+        opening: Opening | None = None,
         ahead: timedelta = timedelta(seconds=60),
         late: timedelta = timedelta(seconds=900),
     ) -> None:
@@ -82,6 +85,7 @@ class LogConsumer:
         self._keys = keys
         self._progress = progress
         self._sequenced = sequenced
+        self._opening = opening
         self._ahead, self._late = ahead, late
         self._producer = Producer(settings)
         self._watchdog = Watchdog(settings, GROUP, [Topic.AUDIT], STALL_SECONDS)
@@ -238,7 +242,7 @@ class LogConsumer:
                 conflicts = await of_numbers(session, batch, noticed.known)
                 odd += oddities.of_batch(batch, noticed, conflicts, self._clock(now))
             if batch.prepared:
-                fresh = await sequencer.append(session, now.year, batch.prepared)
+                fresh = await sequencer.append(session, now.year, batch.prepared, self._opening)
                 rejected = await of_ids(session, batch) if fresh < len(batch.prepared) else []
                 odd += oddities.of_rejected(rejected, self._keys)
                 alerts += await _tell(session, batch.prepared, now)
