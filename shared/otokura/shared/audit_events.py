@@ -26,6 +26,7 @@ AlertKind: TypeAlias = Literal[
     "late-entry",
     "witness-conflict",
     "witness-silent",
+    "overwritten",
     "unmatched",
 ]
 """What there is to look at; docs/alerts.md says of each what it means and what to do."""
