@@ -10,7 +10,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from otokura.audit import api, certificates, custody, public
+from otokura.audit import alerts_api, api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
 from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
@@ -48,7 +48,7 @@ GROUP = "otokura-audit"
 
 def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
-    routers = [api.router, certificates.router, custody.router, public.router]
+    routers = [api.router, alerts_api.router, certificates.router, custody.router, public.router]
     return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=routers)
 
 
