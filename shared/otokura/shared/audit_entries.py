@@ -29,6 +29,7 @@ class Action(StrEnum):
 
     SOURCE_OPENED = "source.opened"
     SOURCE_CLOSED = "source.closed"
+    SHARD_OPENED = "shard.opened"
     READ_OPENED = "read.opened"
     READ_CLOSED = "read.closed"
     READ_DENIED = "read.denied"
@@ -80,6 +81,7 @@ class Action(StrEnum):
     SIGNAL_RAISED = "signal.raised"
     PAUSE_LIFTED = "pause.lifted"
     ENTRIES_LISTED = "entries.listed"
+    ALERTS_LISTED = "alerts.listed"
     ENTRIES_EXPORTED = "entries.exported"
     DETAILS_REMOVED = "details.removed"
     POLICIES_CHANGED = "policies.changed"

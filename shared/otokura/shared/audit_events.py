@@ -24,6 +24,9 @@ AlertKind: TypeAlias = Literal[
     "conflict",
     "clock",
     "late-entry",
+    "witness-conflict",
+    "witness-silent",
+    "overwritten",
     "unmatched",
 ]
 """What there is to look at; docs/alerts.md says of each what it means and what to do."""

@@ -17,6 +17,7 @@ from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.export_command import export
 from otokura.cli.verify.findings import Report, VerificationError
+from otokura.cli.verify.follow_command import follow_log
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey
 from otokura.cli.verify.options import (
@@ -52,6 +53,7 @@ app = typer.Typer(
     "an erasure, evidence.",
 )
 app.command("receipt")(receipt)
+app.command("follow")(follow_log)
 app.command()(evidence)
 app.command("export")(export)
 
@@ -65,6 +67,12 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
         ),
     ] = None,
     key: Keys = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            help="The log of the year before, which must be there then; it is looked for beside this one."
+        ),
+    ] = None,
     pin: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint kept from earlier; may be given several times.")
     ] = None,
@@ -97,7 +105,13 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
     except (OSError, ValueError, VerificationError) as error:
         raise give_up(error) from None
     report = verify_log(
-        location, keys, pinned=pins, receipts=receipts, source_keys=services, witnesses=witnesses
+        location,
+        keys,
+        pinned=pins,
+        receipts=receipts,
+        source_keys=services,
+        witnesses=witnesses,
+        before=before,
     )
     if as_json:
         typer.echo(json.dumps(summarise(report), ensure_ascii=False))
@@ -178,6 +192,8 @@ def summarise(report: Report) -> Mapping[str, Any]:
         "cosigned": [{"size": size, "name": each.name, "at": each.at} for size, each in report.cosigned],
         "sources": report.sources,
         "holes": report.holes,
+        "before": report.before,
+        "before_found": report.before_found,
         "findings": [{"code": f.code, "where": f.where, "detail": f.detail} for f in report.findings],
     }
 
@@ -191,6 +207,9 @@ def describe(report: Report) -> Sequence[str]:
     if report.pinned or report.receipts:
         lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
     lines += [f"  witness   {each} saw the tree of {size}" for size, each in report.cosigned]
+    if report.before:
+        found = "is there, as it was closed" if report.before_found else "is not here, or not what it was"
+        lines.append(f"  before    {report.before}: {found}")
     for source, runs in report.holes.items():
         spans = ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in runs)
         lines.append(f"  note      {source}: numbers {spans} are not here (yet)")

@@ -10,11 +10,14 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from otokura.audit import api, certificates, custody, exports, public, questions
+from otokura.audit import alerts_api, api, certificates, custody, exports, public, questions
 from otokura.audit.erasing import AuditPart
+from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
+from otokura.audit.kept import Kept
 from otokura.audit.measuring import Measuring
-from otokura.audit.notes import Signer
+from otokura.audit.notes import Signer, read_verifier_keys
+from otokura.audit.openings import opener
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.reconciler import Reconciler
@@ -26,6 +29,8 @@ from otokura.audit.siem_receivers import read_receivers
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.state import State
 from otokura.audit.watch import Watch
+from otokura.audit.witnesses import read_witnesses
+from otokura.audit.witnessing import Patience, Witnessing
 from otokura.shared import erasing
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
@@ -47,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
     routers = [
         api.router,
+        alerts_api.router,
         questions.router,
         exports.router,
         certificates.router,
@@ -87,16 +93,21 @@ def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter, key: E
     store = ObjectStore.from_settings(settings)
     stack.push_async_callback(store.close)
     shelf = Shelf(store, settings.log_bucket, timedelta(days=settings.lock_days))
-    return State(settings, database, Directory(database), shelf, signer_of(settings), writer, key)
+    kept = Kept(database)
+    return State(settings, database, Directory(database), shelf, kept, signer_of(settings), writer, key)
 
 
 def signer_of(settings: Settings) -> Callable[[int], Signer]:
-    """The signer of each shard: one key, a name for each year."""
+    """The signer of each shard: one key (two in a hand-over), a name for each year."""
     key = read_signing_key(settings.log_signing_key_file)
+    second = settings.log_second_signing_key_file
+    second_key = None if second is None else read_signing_key(second)
+    others = settings.log_other_keys_file
+    other_keys = [] if others is None else read_verifier_keys(others)
 
     @cache
     def signer(year: int) -> Signer:
-        return Signer(f"{settings.log_origin}/{year}", key)
+        return Signer(f"{settings.log_origin}/{year}", key, second=second_key, others=other_keys)
 
     return signer
 
@@ -121,6 +132,9 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    if asking := _witnessing(state):
+        supervisor.start("witnessing", asking.run)
+    supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
     supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
@@ -136,6 +150,27 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     readiness.add("work", supervisor.check)
 
 
+def _witnessing(state: State) -> Witnessing | None:
+    """What asks the witnesses, if there are any.
+
+    Raises:
+        ValueError: their file, or the quorum of them, cannot be right.
+    """
+    settings = state.settings
+    witnesses = read_witnesses(settings.witnesses_file, development=settings.development)
+    if not witnesses:
+        return None
+    quorum = settings.witness_quorum or len(witnesses) // 2 + 1
+    if quorum > len(witnesses):
+        raise ValueError(f"OTOKURA_WITNESS_QUORUM: {quorum} of {len(witnesses)} witnesses is no quorum")
+    patience = Patience(
+        settings.witness_interval_seconds,
+        settings.witness_answer_seconds,
+        timedelta(seconds=settings.witness_silence_seconds),
+    )
+    return Witnessing(state.database, state.shelf, state.signer, witnesses, quorum, patience)
+
+
 def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -> LogConsumer:
     settings = state.settings
     return LogConsumer(
@@ -144,6 +179,7 @@ def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -
         SourceKeys.read(settings.source_keys_file),
         progress,
         sequenced,
+        opening=opener(settings.log_origin, state.certificate_key),
         ahead=timedelta(seconds=settings.clock_seconds),
         late=timedelta(seconds=settings.late_seconds),
     )

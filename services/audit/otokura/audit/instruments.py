@@ -23,3 +23,11 @@ SIEM_SENT = counter("otokura_audit_siem_sent_total", "Entries that a receiver to
 SIEM_BEHIND = gauge(
     "otokura_audit_siem_behind_count", "Entries of the log that a receiver was not sent yet.", ("receiver",)
 )
+WITNESS_ANSWERS = counter(
+    "otokura_audit_witness_answers_total",
+    "What became of asking a witness to cosign: cosigned, failed or conflict.",
+    ("witness", "outcome"),
+)
+UNWITNESSED = gauge(
+    "otokura_audit_unwitnessed_count", "Entries published that fewer witnesses than the quorum have cosigned."
+)
