@@ -20,6 +20,7 @@ from otokura.access.evidence.container import SealedArchive
 from otokura.cli.__main__ import app
 from otokura.cli.verify import Code, VerificationError, verify_evidence
 from otokura.cli.verify.evidence_archive import EvidenceArchive
+from otokura.cli.verify.evidence_command import describe
 from otokura.shared.ids import uuid7
 
 Lie = Callable[[Files], None]
@@ -190,6 +191,25 @@ def test_whoever_holds_the_key_of_access_cannot_change_what_the_log_knows(maker:
 )
 def test_nor_what_the_manifest_says_of_it(maker: Maker, told: dict[str, Any], code: Code) -> None:
     assert refused(maker, maker.make(told=lambda manifest: manifest.update(told))) is code
+
+
+@pytest.mark.guarantee("L29")
+def test_where_details_of_the_sealing_are_gone_it_says_so_and_passes_only_if_that_is_accepted(
+    maker: Maker,
+) -> None:
+    """What the log still says holds all the same."""
+    maker.erased |= {maker.mine[0], maker.mine[1]}
+    path = maker.make()
+    with pytest.raises(VerificationError, match="--details-expired"):
+        maker.verify(path)
+    found = maker.verify(path, details_expired=True)
+    assert found.unbound == ("audio/received.flac", "transcript/transcript.json")
+    assert "NOT bound by the log" in "\n".join(describe(found))
+    maker.erased = {maker.mine[2]}
+    lies = maker.make(other_audio), maker.make(other_transcript), maker.make(other_recording)
+    for lie in lies:
+        with pytest.raises(VerificationError):
+            maker.verify(lie, details_expired=True)
 
 
 @pytest.mark.guarantee("L29")

@@ -34,6 +34,8 @@ _LIFETIME = timedelta(seconds=60)
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _TRIES = 5
 _TRY_SECONDS = 1.0
+_LATER = {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.UNAUTHORIZED}
+"""The entry is on its way into a signed tree; or the key of our tokens is, to an audit that just began."""
 
 
 class Tree(BaseModel):
@@ -168,9 +170,8 @@ class _Asking:
             if status == HTTPStatus.OK:
                 return _parsed(body)
             log.warning("the audit service gives no history", call=self.url, status=status)
-            if status not in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.UNAUTHORIZED}:
+            if status not in _LATER:
                 break
-            # The entry is on its way; or the key of our tokens is, to an audit that has just begun.
             await asyncio.sleep(_TRY_SECONDS)
         raise Unavailable("The audit service does not give the call's history now: try again soon.")
 
