@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 import zipfile
 from collections.abc import Callable
@@ -191,6 +192,30 @@ def test_whoever_holds_the_key_of_access_cannot_change_what_the_log_knows(maker:
 )
 def test_nor_what_the_manifest_says_of_it(maker: Maker, told: dict[str, Any], code: Code) -> None:
     assert refused(maker, maker.make(told=lambda manifest: manifest.update(told))) is code
+
+
+@pytest.mark.guarantee("L29")
+@pytest.mark.parametrize(
+    "name",
+    ["audio/received.flac", names.RECORDING, "transcript/transcript.json", names.ENTRIES, names.VCON,
+     "custody/checkpoint-2026.txt"],
+)  # fmt: skip
+def test_damage_that_access_signed_is_a_finding_and_never_a_crash(maker: Maker, name: str) -> None:
+    """Any byte that the log or others' signatures bind. A certificate may be another of the same key."""
+    places = random.Random(29)
+
+    def damage(files: Files) -> None:
+        data = bytearray(files[name])
+        data[places.randrange(len(data))] ^= 1 << places.randrange(8)
+        files[name] = bytes(data)
+
+    for _ in range(60):
+        path = maker.make(damage)
+        try:
+            maker.verify(path)
+        except VerificationError:
+            continue
+        assert name == names.VCON
 
 
 @pytest.mark.guarantee("L29")

@@ -28,6 +28,7 @@ log = logs.get_logger(__name__)
 
 MOST_ENTRIES = 100_000
 """In one bundle: a call that has more was read for years by a machine, and is a case for the log itself."""
+_MEMBERS = {"shard", "index", "leaf", "entry", "salt", "erased_at", "erased_why", "path"}
 _PAGE = 100
 _MOST_BYTES = 128 * 1024 * 1024
 _LIFETIME = timedelta(seconds=60)
@@ -196,4 +197,6 @@ def _parsed(body: bytes) -> _Page:
 
 
 def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """What a bundle of this version holds of an entry, whatever audit tells beside it."""
+    held = {name: it for name, it in item.items() if name in _MEMBERS}
+    return json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
