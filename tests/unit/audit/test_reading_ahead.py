@@ -70,12 +70,30 @@ class Broker:
         self.committed.update(offsets)
 
 
+class Hearing(Progress):
+    """Says what it was told has been heard and was not written."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__()
+        self.log: Log | None = None
+        self.wrong: list[tuple[int, int]] = []
+        self._broker = broker
+
+    def _note(self, partition: int, position: int, end: int, now: datetime) -> None:
+        held = self._broker.held[TopicPartition(Topic.AUDIT, partition)]
+        if self.log is None or not self.log.is_written(held, position):
+            self.wrong.append((partition, position))
+        super()._note(partition, position, end, now)
+
+
 class Log(LogConsumer):
     """Writes into a list, and fails when it is told to; meanwhile others run, as they do while it waits."""
 
     def __init__(self, scribe: Scribe, broker: Broker, failing: set[int]) -> None:
         settings, database = cast("KafkaSettings", NoBroker()), cast("Database", None)
-        super().__init__(settings, database, keys_of(scribe), Progress(), lambda: None)
+        self.hearing = Hearing(broker)
+        super().__init__(settings, database, keys_of(scribe), self.hearing, lambda: None)
+        self.hearing.log = self
         self.seqs: list[int] = []
         self.read_ahead = 0
         self._failing = failing
@@ -123,6 +141,7 @@ async def consumed(scribe: Scribe, broker: Broker, failing: set[int], count: int
             for tp, offset in broker.committed.items():
                 assert log.is_written(broker.held[tp], offset)
     polling.cancel()
+    assert not log.hearing.wrong
     return log
 
 

@@ -137,12 +137,11 @@ class LogConsumer:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
+        ahead: _Taken | None = None
         while True:
-            taken: _Taken | None = await self._read(consumer)
-            while taken is not None and taken.messages:
-                taken = await self._take(consumer, taken)
-            # Only with nothing read ahead: what was fetched has been heard when it is committed.
-            await self._progress.observe(consumer, datetime.now(UTC))
+            taken = ahead or await self._read(consumer)
+            ahead = await self._take(consumer, taken) if taken.messages else None
+            await self._progress.observe(consumer, datetime.now(UTC), _starts(ahead))
             await patience.look()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> _Taken:
@@ -150,7 +149,7 @@ class LogConsumer:
         messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
         self._workers.update(dict.fromkeys(messages, self))
         self._watchdog.alive = True
-        more = any(part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items())
+        more = _has_more(consumer, messages)
         flat = [message for part in messages.values() for message in part]
         return _Taken(messages, await asyncio.to_thread(read_batch, flat, self._keys), more=more)
 
@@ -167,7 +166,7 @@ class LogConsumer:
             if ahead is not None:
                 ahead.cancel()  # of no effect on one that is done; otherwise this session ends
         if written:
-            return following
+            return following if following is not None and following.messages else None
         for read in (following, taken):
             _rewind(consumer, read.messages if read is not None else {})
         return None
@@ -271,6 +270,19 @@ async def _tell(session: AsyncSession, prepared: Sequence[Prepared], now: dateti
 def _dead_letter(rejected: Rejected) -> Record:
     """Kept beside the alert: once a key that was missing is known, `otokura dlq replay` brings it back."""
     return dead_letter(rejected.message, GROUP, rejected.reason, attempts=1)
+
+
+def _has_more(consumer: AIOKafkaConsumer, messages: Messages) -> bool:
+    """Whether the broker has told of more than was fetched."""
+    ours = consumer.assignment()
+    return any(
+        part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items() if tp in ours
+    )
+
+
+def _starts(ahead: _Taken | None) -> Mapping[TopicPartition, int]:
+    """The first offsets of what was read ahead and is not written yet."""
+    return {} if ahead is None else {tp: part[0].offset for tp, part in ahead.messages.items()}
 
 
 def _rewind(consumer: AIOKafkaConsumer, messages: Messages) -> None:

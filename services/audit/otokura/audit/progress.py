@@ -36,8 +36,16 @@ class Progress:
         self._ends: dict[int, tuple[datetime, int]] = {}
         self._behind: dict[int, int] = {}
 
-    async def observe(self, consumer: AIOKafkaConsumer, now: datetime) -> None:
-        """Looks at the consumer after a poll whose messages are committed."""
+    async def observe(
+        self, consumer: AIOKafkaConsumer, now: datetime, ahead: Mapping[TopicPartition, int] | None = None
+    ) -> None:
+        """Looks at the consumer after a poll whose messages are committed.
+
+        Args:
+            consumer: which polls.
+            now: when.
+            ahead: by partition, the first offset of what was polled and is not committed yet.
+        """
         # All ends first: a rebalance may come with any await, and aiokafka asserts that what it is asked is
         # assigned.
         ends = {tp: _known_end(consumer, tp, now) for tp in consumer.assignment()}
@@ -46,7 +54,7 @@ class Progress:
             self._forget(lost)
         for tp, end in known.items():
             try:
-                position = await consumer.position(tp)
+                position = min(await consumer.position(tp), (ahead or {}).get(tp, end))
             except IllegalStateError:
                 self._forget(tp.partition)
             else:
