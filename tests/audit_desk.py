@@ -9,10 +9,10 @@ from audit_logs import Scribe, keys_of, message
 from otokura.audit.batches import Batch
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.progress import Progress
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_entries import Signed
 from otokura.shared.cloudevents import Record
 
-Event = AuditRecorded | AuditHeartbeat | Record
+Event = Signed | Record
 
 
 class Desk:

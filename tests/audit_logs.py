@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from otokura.audit.notes import Signer
 from otokura.audit.proofs import Prover, proof_text
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.tiles import Tile, encode_bundle, tiles_between
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_entries import Signed
+from otokura.shared.audit_events import AuditCounted, AuditHeartbeat, AuditRecorded, ReadsOfTenant
 from otokura.shared.cloudevents import Record, encode
 from otokura.shared.ids import uuid7
 
@@ -90,20 +91,37 @@ class Scribe:
         signed = rfc8785.dumps(unsigned.model_dump(mode="json", exclude={"signature"}))
         return unsigned.model_copy(update={"signature": self.key.sign(signed)})
 
+    def counted(
+        self,
+        reads: Mapping[UUID, tuple[int, int]],
+        last_seq: int | None = None,
+        time: datetime | None = None,
+    ) -> AuditCounted:
+        """By tenant, how many reads it served, and how many it opened and did not."""
+        unsigned = AuditCounted(
+            source=self.source,
+            last_seq=self.seq if last_seq is None else last_seq,
+            time=time or self.beginning,
+            reads={of: ReadsOfTenant(served=one, unserved=two) for of, (one, two) in reads.items()},
+            signature=base64.b64encode(b"unsigned"),
+        )
+        signed = rfc8785.dumps(unsigned.model_dump(mode="json", exclude={"signature"}))
+        return unsigned.model_copy(update={"signature": self.key.sign(signed)})
+
 
 def keys_of(*scribes: Scribe) -> SourceKeys:
     """The keys file's content for these scribes."""
     return SourceKeys({scribe.service: scribe.key.public_key() for scribe in scribes})
 
 
-def record(event: AuditRecorded | AuditHeartbeat) -> Record:
+def record(event: Signed) -> Record:
     """The event as it is sent to Kafka."""
     event_id = event.entry_id if isinstance(event, AuditRecorded) else uuid7()
     return encode(event, event_id, event.source, event.time)
 
 
 def message(
-    event: AuditRecorded | AuditHeartbeat | Record,
+    event: Signed | Record,
     offset: int = 0,
     partition: int = 0,
     sent: datetime | None = None,

@@ -32,7 +32,7 @@ from otokura.shared.audit_entries import (
     read_signing_key,
     verify_signature,
 )
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AuditCounted, AuditHeartbeat, AuditRecorded
 from otokura.shared.background import run_together
 from otokura.shared.canonical_json import canonical_json
 from otokura.shared.cloudevents import Record, encode_json
@@ -41,6 +41,7 @@ from otokura.shared.events import Topic
 from otokura.shared.ids import uuid7
 from otokura.shared.metrics import histogram
 from otokura.shared.producer import MAX_RECORD_BYTES, Producer
+from otokura.shared.read_counts import ReadCounts
 
 __all__ = ["Action", "AuditDraft", "AuditWriter", "canonical", "read_signing_key", "verify_signature"]
 
@@ -90,6 +91,8 @@ class AuditWriter:
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.source = f"{service}/{uuid7()}"
+        self.reads = ReadCounts()
+        """What this process serves; told with the heartbeats."""
         self._producer = producer
         self._key = private_key
         self._max_queue = max_queue
@@ -116,6 +119,7 @@ class AuditWriter:
             return
         self._enqueue_entry(AuditDraft(action=Action.SOURCE_CLOSED), uuid7())
         self._open = False
+        self._enqueue_counts()
         self._enqueue_heartbeat(closed=True)
         self._drained.clear()
         drained = asyncio.create_task(self._drained.wait())
@@ -222,6 +226,14 @@ class AuditWriter:
         members = {"source": self.source, "last_seq": self._seq, "time": instant(now), "closed": closed}
         return self._enqueue(AuditHeartbeat.TYPE, uuid7(), members, None, now)
 
+    def _enqueue_counts(self) -> None:
+        """Whose entries were all written before: with the counts goes the last number."""
+        while reads := self.reads.news():
+            now = datetime.now(UTC)
+            counts = {str(tenant_id): count.model_dump() for tenant_id, count in reads.items()}
+            members = {"source": self.source, "last_seq": self._seq, "time": instant(now), "reads": counts}
+            self._enqueue(AuditCounted.TYPE, uuid7(), members, None, now)
+
     def _enqueue(
         self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None, now: datetime
     ) -> _Queued:
@@ -252,6 +264,7 @@ class AuditWriter:
             await asyncio.sleep(self._heartbeat_seconds)
             # While the broker is away one waiting heartbeat says no less than many.
             if self._open and not any(queued.entry_id is None for queued in self._queue):
+                self._enqueue_counts()
                 self._enqueue_heartbeat()
 
     async def _send(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -14,8 +14,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import to_jsonable_python
 
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AuditCounted, AuditHeartbeat, AuditRecorded
 from otokura.shared.canonical_json import canonical_json
+
+Signed: TypeAlias = AuditRecorded | AuditHeartbeat | AuditCounted
+"""What a source signs."""
 
 ENTRY_ID = "Otokura-Entry-Id"
 """The header of an answer that names the entry which says what was given."""
@@ -130,14 +133,12 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def canonical(event: AuditRecorded | AuditHeartbeat) -> bytes:
+def canonical(event: Signed) -> bytes:
     """The bytes that are signed: RFC 8785 canonical JSON of all members but the signature."""
     return canonical_json(event.model_dump(mode="json", exclude={"signature"}))
 
 
-def verify_signature(
-    event: AuditRecorded | AuditHeartbeat, public_key: Ed25519PublicKey, signed: bytes | None = None
-) -> bool:
+def verify_signature(event: Signed, public_key: Ed25519PublicKey, signed: bytes | None = None) -> bool:
     """Whether the holder of the key's private half signed exactly this; `signed` is `canonical`, if known."""
     try:
         public_key.verify(event.signature, canonical(event) if signed is None else signed)

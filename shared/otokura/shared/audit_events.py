@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import Base64Bytes, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from otokura.shared.events import EventData, Topic
 
@@ -24,6 +24,7 @@ AlertKind: TypeAlias = Literal[
     "conflict",
     "clock",
     "late-entry",
+    "unmatched",
 ]
 """What there is to look at; docs/alerts.md says of each what it means and what to do."""
 
@@ -67,6 +68,39 @@ class AuditHeartbeat(EventData):
 
     def partition_key(self) -> str:
         """The source."""
+        return self.source
+
+
+class ReadsOfTenant(BaseModel):
+    """Reads of one tenant's calls since the instance started.
+
+    Attributes:
+        served: whose first byte left, or was about to.
+        unserved: whose entry was acknowledged, and of which nothing left.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    served: int = Field(ge=0)
+    unserved: int = Field(ge=0)
+
+
+class AuditCounted(EventData):
+    """How many reads a source has counted where bytes leave; signed like an entry; not a leaf.
+
+    When it was made, all of these had an entry with a number of at most `last_seq`. Tenants whose counts did
+    not change are left out.
+    """
+
+    TOPIC = Topic.AUDIT
+    TYPE = "otokura.audit.counted.v1"
+    source: str
+    last_seq: int = Field(ge=0)
+    time: datetime
+    reads: dict[UUID, ReadsOfTenant]
+    signature: Base64Bytes
+
+    def partition_key(self) -> str:
+        """The source: it comes after the entries."""
         return self.source
 
 

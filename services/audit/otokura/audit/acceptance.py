@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from otokura.shared.audit_entries import Signed
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.producer import MAX_RECORD_BYTES
 
@@ -31,7 +32,7 @@ def too_large(value: bytes | None) -> bool:
     return len(value or b"") > MAX_RECORD_BYTES
 
 
-def objection(event: AuditRecorded | AuditHeartbeat, signed: bytes | None = None) -> tuple[str, str] | None:
+def objection(event: Signed, signed: bytes | None = None) -> tuple[str, str] | None:
     """Why an event cannot be taken, as a code and in words that repeat nothing of it; None when it can.
 
     Args:
@@ -42,9 +43,17 @@ def objection(event: AuditRecorded | AuditHeartbeat, signed: bytes | None = None
         return "source", "the source is not <service>/<instance>"
     if event.time.utcoffset() != timedelta(0) or not _EARLIEST < event.time < _LATEST:
         return "time", "the time is not one in UTC"
-    if (event.last_seq if isinstance(event, AuditHeartbeat) else event.seq) > LARGEST_NUMBER:
+    if max(_numbers(event)) > LARGEST_NUMBER:
         return "number", "the number is too large"
-    return None if isinstance(event, AuditHeartbeat) else _text_objection(event, signed)
+    return _text_objection(event, signed) if isinstance(event, AuditRecorded) else None
+
+
+def _numbers(event: Signed) -> list[int]:
+    if isinstance(event, AuditRecorded):
+        return [event.seq]
+    if isinstance(event, AuditHeartbeat):
+        return [event.last_seq]
+    return [event.last_seq, *(one.served + one.unserved for one in event.reads.values())]
 
 
 def _text_objection(event: AuditRecorded, signed: bytes | None) -> tuple[str, str] | None:

@@ -17,6 +17,7 @@ from otokura.audit.measuring import Measuring
 from otokura.audit.notes import Signer
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
+from otokura.audit.reconciler import Reconciler
 from otokura.audit.retaining import Retaining
 from otokura.audit.settings import Settings
 from otokura.audit.shelf import Shelf
@@ -111,6 +112,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
     supervisor.start("measuring", Measuring(database, progress).run)

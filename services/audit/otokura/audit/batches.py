@@ -9,8 +9,8 @@ from otokura.audit import acceptance
 from otokura.audit.leaves import Prepared, prepare
 from otokura.audit.news import Message, News
 from otokura.audit.source_keys import SourceKeys
-from otokura.shared.audit_entries import canonical
-from otokura.shared.audit_events import AlertKind, AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_entries import Signed, canonical
+from otokura.shared.audit_events import AlertKind, AuditCounted, AuditHeartbeat, AuditRecorded
 from otokura.shared.errors import Poison
 from otokura.shared.kafka import decode
 
@@ -41,12 +41,14 @@ class Batch:
     Attributes:
         prepared: entries to sequence, in the order in which they came.
         origins: the message of each of these.
+        counted: what sources counted of their reads, in the order in which it came.
         news: what was heard of each source, repeats included.
         rejected: what is not believed or not understood.
     """
 
     prepared: list[Prepared] = field(default_factory=list[Prepared])
     origins: list[Message] = field(default_factory=list[Message])
+    counted: list[AuditCounted] = field(default_factory=list[AuditCounted])
     news: dict[str, News] = field(default_factory=dict[str, News])
     rejected: list[Rejected] = field(default_factory=list[Rejected])
 
@@ -73,11 +75,13 @@ def _read(message: Message, keys: SourceKeys, batch: Batch) -> None:
         batch.rejected.append(Rejected(message, "", "rejected", "too-large", reason))
         return
     envelope = decode(message)
-    event: AuditRecorded | AuditHeartbeat
+    event: Signed
     if envelope.event_type == AuditRecorded.TYPE:
         event = envelope.parse(AuditRecorded)
     elif envelope.event_type == AuditHeartbeat.TYPE:
         event = envelope.parse(AuditHeartbeat)
+    elif envelope.event_type == AuditCounted.TYPE:
+        event = envelope.parse(AuditCounted)
     else:
         # Of a newer service, perhaps: once this one is newer too, `otokura dlq replay` brings it back.
         reason = "the log knows no events of this type and version"
@@ -91,11 +95,13 @@ def _read(message: Message, keys: SourceKeys, batch: Batch) -> None:
         batch.prepared.append(prepare(event, signed=signed))
         batch.origins.append(message)
         batch.heard(event.source, message.partition).seqs.append(event.seq)
-    else:
+    elif isinstance(event, AuditHeartbeat):
         batch.heard(event.source, message.partition).declare(event, message)
+    else:
+        batch.counted.append(event)
 
 
-def _signed(event: AuditRecorded | AuditHeartbeat) -> bytes | None:
+def _signed(event: Signed) -> bytes | None:
     """The bytes that are signed, made once; None where nobody can have signed it: it is not I-JSON."""
     try:
         return canonical(event)
@@ -103,9 +109,7 @@ def _signed(event: AuditRecorded | AuditHeartbeat) -> bytes | None:
         return None
 
 
-def _objection(
-    message: Message, event: AuditRecorded | AuditHeartbeat, signed: bytes | None, keys: SourceKeys
-) -> Rejected | None:
+def _objection(message: Message, event: Signed, signed: bytes | None, keys: SourceKeys) -> Rejected | None:
     unknown = keys.objection(event, signed)
     if unknown is not None:
         return Rejected(message, event.source[:_LONGEST_CLAIM], "bad-signature", "signature", unknown)

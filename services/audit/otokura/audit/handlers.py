@@ -26,6 +26,7 @@ from otokura.audit.leaves import Prepared
 from otokura.audit.news import Message
 from otokura.audit.oddities import Clock
 from otokura.audit.progress import Progress
+from otokura.audit.reconciler import note_counts
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.tallies import tally
 from otokura.shared.audit_events import AuditAlerted
@@ -231,6 +232,7 @@ class LogConsumer:
                 rejected = await of_ids(session, batch) if fresh < len(batch.prepared) else []
                 odd += oddities.of_rejected(rejected, self._keys)
                 alerts += await _tell(session, batch.prepared, now)
+            await note_counts(session, batch.counted)
             alerts += await tally(session, odd, now)
         return _Written(fresh, rejected, alerts)
 

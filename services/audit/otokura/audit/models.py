@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
@@ -125,6 +126,34 @@ class Source(Table, table=True):
     """The number that the newest of its heartbeats said, by their own times."""
     declared_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """The time of that heartbeat."""
+
+
+class ReadCount(Table, table=True):
+    """What a source counted of its reads of one tenant's calls, and what the log has of them."""
+
+    __tablename__ = "read_counts"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+    __table_args__ = (
+        Index("read_counts_pending", "source", "tenant_id", postgresql_where=literal_column("pending")),
+    )
+
+    source: str = Field(primary_key=True, sa_type=Text)
+    tenant_id: UUID = Field(primary_key=True)
+    served: int = Field(sa_type=BigInteger)
+    unserved: int = Field(sa_type=BigInteger)
+    last_seq: int = Field(sa_type=BigInteger)
+    """All that is counted has an entry with a number of at most this."""
+    told_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    """The source's time of this."""
+    pending: bool = True
+    """Whether it has not been compared yet."""
+    opened: int = Field(default=0, sa_type=BigInteger)
+    """Entries of reads among the numbers up to `settled`."""
+    settled: int = Field(default=0, sa_type=BigInteger)
+    """Up to this number everything has come and is counted."""
+    unmatched: int = Field(default=0, sa_type=BigInteger)
+    """Reads without an entry that were alerted."""
+    matched_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """The source's time when it was last compared."""
 
 
 class Alert(Table, table=True):

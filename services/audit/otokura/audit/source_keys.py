@@ -11,7 +11,7 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from otokura.shared.audit import verify_signature
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_entries import Signed
 
 
 class SourceKeys:
@@ -37,7 +37,7 @@ class SourceKeys:
         """Whether a service of this name writes entries."""
         return service in self._keys
 
-    def objection(self, event: AuditRecorded | AuditHeartbeat, signed: bytes | None = None) -> str | None:
+    def objection(self, event: Signed, signed: bytes | None = None) -> str | None:
         """Why an event is not believed; None when the service that its source names signed it.
 
         Args:

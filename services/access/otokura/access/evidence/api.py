@@ -17,6 +17,7 @@ from otokura.access.evidence.bundle import Bundle
 from otokura.access.reads import gate
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.content import after, begun
+from otokura.access.reads.counting import count_served
 from otokura.access.reads.delivery import failed, wait_until_gone, watched
 from otokura.access.state import AccessState, State
 from otokura.access.tenancy import service as tenancy
@@ -81,6 +82,7 @@ class BundleDelivery(Response):
         del scope
         gone = asyncio.create_task(wait_until_gone(receive))
         outcome = Outcome.ABORTED
+        count_served(self._opened)
         with self._place:
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

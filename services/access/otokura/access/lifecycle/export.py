@@ -22,6 +22,7 @@ from otokura.access.permission import entry
 from otokura.access.reads import gate
 from otokura.access.reads.closing import Outcome
 from otokura.access.reads.content import RawRecording, Rendition
+from otokura.access.reads.counting import count_served
 from otokura.access.reads.delivery import Revoked, failed
 from otokura.access.reads.redacted_audio import RedactedRecording
 from otokura.access.reads.rendering import TranscriptFormat, text
@@ -142,6 +143,7 @@ class Export:
         announced = await self._announced(permit, shown)
         about = {"kind": "export", "view": self._asked.view.value, "export_id": self.id}
         opened = await gate.open_read(self._state, permit, manifest, about)
+        count_served(opened)
         sent = 0
         try:
             async with aclosing(self._files(opened, shown, announced)) as chunks:

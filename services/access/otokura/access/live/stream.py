@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from otokura.access.reads.closing import Outcome
+from otokura.access.reads.counting import count_served
 from otokura.access.reads.gate import Opened, outcome_of
 from otokura.access.reads.views import View
 from otokura.shared import logs
@@ -155,6 +156,7 @@ class LiveDelivery(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends until the text ends, the reader goes away, or this process is told to stop."""
         outcome = Outcome.ABORTED
+        count_served(self._opened)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         pumping = asyncio.create_task(self._pump(send))
         gone = asyncio.create_task(_until_gone(receive))

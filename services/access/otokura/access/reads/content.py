@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from otokura.access.reads.closing import Outcome
+from otokura.access.reads.counting import give_up
 from otokura.access.reads.delivery import Delivery, failed, watched
 from otokura.access.reads.gate import OpenedRead, Permit, open_read, require_manifest
 from otokura.access.reads.rendering import TranscriptFormat, render
@@ -233,10 +234,10 @@ async def begun(opened: OpenedRead, work: Awaitable[T]) -> T:
         return await work
     except IntegrityError as error:
         gone = await opened.is_gone()
-        opened.close(Outcome.REVOKED if gone else failed(error, opened), 0)
+        give_up(opened, Outcome.REVOKED if gone else failed(error, opened))
         if gone:
             raise NotFound("There is no such call.") from error
         raise
     except BaseException as error:
-        opened.close(failed(error, opened), 0)
+        give_up(opened, failed(error, opened))
         raise

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from otokura.access.reads.closing import Outcome
+from otokura.access.reads.counting import count_served
 from otokura.access.reads.gate import OpenedRead, outcome_of
 from otokura.shared import logs, metrics
 from otokura.shared.errors import IntegrityError, Unauthenticated
@@ -73,6 +74,7 @@ class Delivery(Response):
         meter = _Meter(send)
         outcome = Outcome.ABORTED
         gone = asyncio.create_task(wait_until_gone(receive))
+        count_served(self._opened)
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
