@@ -110,7 +110,6 @@ class Authority:
 def _check_about(response: TimeStampResponse, nonce: int | None, digest: bytes) -> None:
     """It was granted, and is about what was asked now. Whether its signature is good is not known here."""
     info = response.tst_info if response.status == PKIStatus.GRANTED else None
-    # Ours is the question: neither is a secret, and both are compared as if they were.
     if info is None or info.nonce != nonce or not compare_digest(info.message_imprint.message, digest):
         raise ValueError("not granted, or about something else")
 
