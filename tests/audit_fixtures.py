@@ -57,11 +57,16 @@ class Log:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def __post_init__(self) -> None:
+        self.sign_with(lambda year: Signer(f"{ORIGIN}/{year}", self.key))
+
+    def sign_with(self, signer_of: Callable[[int], Signer]) -> None:
+        """From here on another process publishes, which has these signers."""
+        self._signer_of = signer_of
         self.shelf = self.new_shelf()
         self.publisher = self.new_publisher()
 
     def signer(self, year: int = YEAR) -> Signer:
-        return Signer(f"{ORIGIN}/{year}", self.key)
+        return self._signer_of(year)
 
     def new_shelf(self) -> Shelf:
         """As another process would have it."""

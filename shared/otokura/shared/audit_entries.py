@@ -29,6 +29,7 @@ class Action(StrEnum):
 
     SOURCE_OPENED = "source.opened"
     SOURCE_CLOSED = "source.closed"
+    SHARD_OPENED = "shard.opened"
     READ_OPENED = "read.opened"
     READ_CLOSED = "read.closed"
     READ_DENIED = "read.denied"

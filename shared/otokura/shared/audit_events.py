@@ -24,6 +24,7 @@ AlertKind: TypeAlias = Literal[
     "conflict",
     "clock",
     "late-entry",
+    "overwritten",
     "unmatched",
 ]
 """What there is to look at; docs/alerts.md says of each what it means and what to do."""

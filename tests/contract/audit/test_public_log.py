@@ -18,9 +18,9 @@ from tlog_scales.tiles import leaf_hash as foreign_leaf_hash
 import servers
 from audit_fixtures import Log
 from audit_logs import Scribe, prepared_entries, record
-from audit_service import AuditService
+from audit_service import ORIGIN, AuditService
 from otokura.cli.local.seaweedfs import SeaweedServer
-from otokura.cli.verify import open_checkpoint, parse_vkey, verify_log
+from otokura.cli.verify import open_checkpoint, parse_vkey, verify_log, verify_receipt
 from otokura.shared.database import Database
 from otokura.shared.objects import ObjectStore
 
@@ -100,7 +100,21 @@ async def test_the_key_and_the_list_of_logs(filled: AuditService, anybody: httpx
     assert item["size"] >= ENTRIES
 
 
-@pytest.mark.parametrize("path", ["2001/checkpoint", "2001/key", "2001/tile/0/000"])
+@pytest.mark.guarantee("L19")
+async def test_the_first_entry_is_public_and_proves_itself(
+    filled: AuditService, anybody: httpx.AsyncClient
+) -> None:
+    response = await anybody.get("/opening")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    verified = verify_receipt(response.json(), filled.vkey, source_keys=filled.source_keys())
+    assert verified.index == 0
+    assert verified.entry is not None
+    assert (verified.entry["action"], verified.entry["tenant_id"]) == ("shard.opened", None)
+    assert verified.entry["detail"] == {"origin": f"{ORIGIN}/{filled.year}", "previous": None}
+
+
+@pytest.mark.parametrize("path", ["2001/checkpoint", "2001/key", "2001/tile/0/000", "2001/opening"])
 async def test_a_year_without_a_log_is_not_found(filled: AuditService, path: str) -> None:
     async with httpx.AsyncClient(base_url=filled.url) as client:
         assert (await client.get(f"/log/{path}")).status_code == 404

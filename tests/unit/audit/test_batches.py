@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -12,9 +13,10 @@ import pytest
 import rfc8785
 
 from audit_logs import Scribe, keys_of, message, record
-from otokura.audit.batches import read_batch
+from otokura.audit.batches import join, read_batch
 from otokura.audit.leaves import prepare
 from otokura.audit.source_keys import SourceKeys
+from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.cloudevents import Record
 
 
@@ -137,3 +139,23 @@ def test_the_keys_file_is_json_of_base64_keys(tmp_path: Path, scribe: Scribe) ->
         path.write_text(wrong)
         with pytest.raises(ValueError, match=r".+"):
             SourceKeys.read(path)
+
+
+@pytest.mark.guarantee("L27")
+@pytest.mark.parametrize("cuts", [(0,), (1, 4), (3, 3, 7), (8,)])
+def test_what_is_read_in_stretches_is_what_is_read_at_once(scribe: Scribe, cuts: tuple[int, ...]) -> None:
+    ingest = Scribe("ingest")
+    events: list[AuditRecorded | AuditHeartbeat] = [
+        scribe.entry(), ingest.entry(), scribe.heartbeat(1), Scribe().entry(),
+        ingest.heartbeat(9), scribe.entry(), ingest.heartbeat(2, closed=True), scribe.entry(),
+    ]  # fmt: skip
+    messages = [message(event, at) for at, event in enumerate(events)]
+    keys = keys_of(scribe, ingest)
+    whole = read_batch(messages, keys)
+    bounds = [0, *cuts, len(messages)]
+    joined = join([read_batch(messages[a:b], keys) for a, b in itertools.pairwise(bounds)])
+    assert [(item.event, item.recorded) for item in joined.prepared] == [
+        (item.event, item.recorded) for item in whole.prepared
+    ]
+    assert (joined.origins, joined.rejected, joined.news) == (whole.origins, whole.rejected, whole.news)
+    assert len(joined.rejected) == 1

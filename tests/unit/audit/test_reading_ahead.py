@@ -14,9 +14,10 @@ from audit_fixtures import NoBroker
 from audit_logs import Scribe, keys_of, message
 from otokura.audit import handlers
 from otokura.audit.batches import Batch
-from otokura.audit.handlers import LogConsumer, Messages
+from otokura.audit.handlers import LogConsumer
 from otokura.audit.news import Message
 from otokura.audit.progress import Progress
+from otokura.audit.taken import Messages
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
 from otokura.shared.events import Topic

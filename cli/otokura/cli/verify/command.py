@@ -63,6 +63,12 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
         ),
     ] = None,
     key: Keys = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            help="The log of the year before, which must be there then; it is looked for beside this one."
+        ),
+    ] = None,
     pin: Annotated[
         list[Path] | None, typer.Option(help="A checkpoint kept from earlier; may be given several times.")
     ] = None,
@@ -95,7 +101,13 @@ def verify(  # noqa: PLR0913, PLR0917 - options of a command
     except (OSError, ValueError, VerificationError) as error:
         raise give_up(error) from None
     report = verify_log(
-        location, keys, pinned=pins, receipts=receipts, source_keys=services, witnesses=witnesses
+        location,
+        keys,
+        pinned=pins,
+        receipts=receipts,
+        source_keys=services,
+        witnesses=witnesses,
+        before=before,
     )
     if as_json:
         typer.echo(json.dumps(summarise(report), ensure_ascii=False))
@@ -176,6 +188,8 @@ def summarise(report: Report) -> Mapping[str, Any]:
         "cosigned": [{"size": size, "name": each.name, "at": each.at} for size, each in report.cosigned],
         "sources": report.sources,
         "holes": report.holes,
+        "before": report.before,
+        "before_found": report.before_found,
         "findings": [{"code": f.code, "where": f.where, "detail": f.detail} for f in report.findings],
     }
 
@@ -189,6 +203,9 @@ def describe(report: Report) -> Sequence[str]:
     if report.pinned or report.receipts:
         lines.append(f"  receipts  {report.receipts}; earlier checkpoints that still hold: {report.pinned}")
     lines += [f"  witness   {each} saw the tree of {size}" for size, each in report.cosigned]
+    if report.before:
+        found = "is there, as it was closed" if report.before_found else "is not here, or not what it was"
+        lines.append(f"  before    {report.before}: {found}")
     for source, runs in report.holes.items():
         spans = ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in runs)
         lines.append(f"  note      {source}: numbers {spans} are not here (yet)")

@@ -82,6 +82,9 @@ class Report:
         receipts: receipts that verified.
         cosigned: of each witness that was asked for, the size of the tree it cosigned, and its word.
         sources: how many entries each source wrote.
+        before: the log of the year before, as the first entry of this one names it; empty of the first log
+            of all, and of one that was begun before logs were linked.
+        before_found: whether that log was found, and is what it was when it was closed.
         holes: by source, the first and last of each run of numbers that is absent between two that are
             present. Not a failure by itself: an entry may be on its way.
         findings: everything that is wrong.
@@ -95,6 +98,8 @@ class Report:
     entries: int = 0
     pinned: int = 0
     receipts: int = 0
+    before: str = ""
+    before_found: bool = False
     cosigned: list[tuple[int, Cosignature]] = field(default_factory=list[tuple[int, Cosignature]])
     sources: dict[str, int] = field(default_factory=dict[str, int])
     holes: dict[str, list[tuple[int, int]]] = field(default_factory=dict[str, list[tuple[int, int]]])

@@ -17,6 +17,7 @@ from otokura.cli.verify.findings import Code, Report, VerificationError
 from otokura.cli.verify.notes import Checkpoint, VerifierKey, open_checkpoint, parse_vkeys
 from otokura.cli.verify.places import Place, fetch_note, open_place
 from otokura.cli.verify.receipts import verify_receipt
+from otokura.cli.verify.shards import follow
 from otokura.cli.verify.walk import Walk
 
 
@@ -28,6 +29,7 @@ def verify_log(
     receipts: Sequence[Mapping[str, Any]] = (),
     source_keys: Mapping[str, str] | None = None,
     witnesses: Witnesses | None = None,
+    before: str | Path | None = None,
 ) -> Report:
     """Verifies a log. Never raises for what the log contains: the report tells.
 
@@ -39,6 +41,7 @@ def verify_log(
             against this log.
         source_keys: by service, base64 of its Ed25519 public key, to check who wrote each receipt's entry.
         witnesses: who must have cosigned the checkpoint, or an earlier one that the log serves beside it.
+        before: the log of the year before, which must be there then; beside this one when not given.
 
     Returns:
         The report; `ok` when nothing is wrong.
@@ -55,6 +58,7 @@ def verify_log(
             report.root, report.checkpoint = checkpoint.root, checkpoint.note
             if witnesses is not None:
                 pins += _find_witnessed(report, place, keys, checkpoint, witnesses)
+            pins += follow(report, place, keys, source_keys, before)
             Walk(place, checkpoint, pins, report).run()
         except VerificationError as error:
             report.findings.append(error.finding)

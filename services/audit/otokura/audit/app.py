@@ -12,9 +12,12 @@ from fastapi import FastAPI
 
 from otokura.audit import api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
+from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
+from otokura.audit.kept import Kept
 from otokura.audit.measuring import Measuring
-from otokura.audit.notes import Signer
+from otokura.audit.notes import Signer, read_verifier_keys
+from otokura.audit.openings import opener
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.reconciler import Reconciler
@@ -78,16 +81,21 @@ def _open(stack: AsyncExitStack, settings: Settings, writer: AuditWriter, key: E
     store = ObjectStore.from_settings(settings)
     stack.push_async_callback(store.close)
     shelf = Shelf(store, settings.log_bucket, timedelta(days=settings.lock_days))
-    return State(settings, database, Directory(database), shelf, signer_of(settings), writer, key)
+    kept = Kept(database)
+    return State(settings, database, Directory(database), shelf, kept, signer_of(settings), writer, key)
 
 
 def signer_of(settings: Settings) -> Callable[[int], Signer]:
-    """The signer of each shard: one key, a name for each year."""
+    """The signer of each shard: one key (two in a hand-over), a name for each year."""
     key = read_signing_key(settings.log_signing_key_file)
+    second = settings.log_second_signing_key_file
+    second_key = None if second is None else read_signing_key(second)
+    others = settings.log_other_keys_file
+    other_keys = [] if others is None else read_verifier_keys(others)
 
     @cache
     def signer(year: int) -> Signer:
-        return Signer(f"{settings.log_origin}/{year}", key)
+        return Signer(f"{settings.log_origin}/{year}", key, second=second_key, others=other_keys)
 
     return signer
 
@@ -112,6 +120,7 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
     supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
@@ -132,6 +141,7 @@ def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -
         SourceKeys.read(settings.source_keys_file),
         progress,
         sequenced,
+        opening=opener(settings.log_origin, state.certificate_key),
         ahead=timedelta(seconds=settings.clock_seconds),
         late=timedelta(seconds=settings.late_seconds),
     )

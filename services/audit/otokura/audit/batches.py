@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from otokura.audit import acceptance
@@ -55,6 +55,18 @@ class Batch:
     def heard(self, source: str, partition: int) -> News:
         """The news of a source, to add to."""
         return self.news.setdefault(source, News(partition))
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of several that were read of stretches of it, in order: as if all had been read at once."""
+    whole = Batch()
+    for batch in batches:
+        whole.prepared += batch.prepared
+        whole.origins += batch.origins
+        whole.rejected += batch.rejected
+        for source, told in batch.news.items():
+            whole.heard(source, told.partition).follow(told)
+    return whole
 
 
 def read_batch(messages: Iterable[Message], keys: SourceKeys) -> Batch:

@@ -32,6 +32,7 @@ KEPT = (
     Action.ERASURE_FINAL,
     Action.HOLD_SET,
     Action.HOLD_LIFTED,
+    Action.SHARD_OPENED,
     Action.DETAILS_REMOVED,
 )
 """Actions whose entries outlive their call, and the time for which details are kept."""

@@ -7,7 +7,7 @@ An entry's id is unique in the log, so that a batch that comes again changes not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -19,15 +19,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.audit import oddities, repository, sequencer
 from otokura.audit.alerting import alert_of
-from otokura.audit.batches import Batch, Rejected, read_batch
+from otokura.audit.batches import Batch, Rejected, join, read_batch
 from otokura.audit.conflicts import of_ids, of_numbers
 from otokura.audit.instruments import ALERTS, REJECTED, REPEATED, SEQUENCED
 from otokura.audit.leaves import Prepared
 from otokura.audit.news import Message
 from otokura.audit.oddities import Clock
+from otokura.audit.openings import Opening
 from otokura.audit.progress import Progress
 from otokura.audit.reconciler import note_counts
 from otokura.audit.source_keys import SourceKeys
+from otokura.audit.taken import Messages, Taken, has_more, rewind, starts
 from otokura.audit.tallies import tally
 from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.consumer import METADATA_MS, POLL_MS, Stalled
@@ -42,13 +44,14 @@ from otokura.shared.logs import get_logger
 
 GROUP = "otokura-audit-log"
 MAX_BATCH = 2000
+_READERS = 2
+_SHARE = 100
+"""Messages that are worth a thread of their own."""
 STALL_SECONDS = 120.0
 TOPICS = [Topic.AUDIT, dead_letter_topic(Topic.AUDIT)]
 _RETRY_SECONDS = 1.0
 
 log = get_logger(__name__)
-
-Messages = Mapping[TopicPartition, Sequence[Message]]
 
 
 class LogConsumer:
@@ -60,6 +63,7 @@ class LogConsumer:
         keys: whose signatures are believed.
         progress: told how far this consumer is.
         sequenced: called after each commit that added entries.
+        opening: makes the first entry of a shard.
         ahead: how far a source's clock may be before ours until it is told.
         late: how long an entry may take to the broker until it is told.
     """
@@ -72,6 +76,7 @@ class LogConsumer:
         progress: Progress,
         sequenced: Callable[[], None],
         *,
+        opening: Opening | None = None,
         ahead: timedelta = timedelta(seconds=60),
         late: timedelta = timedelta(seconds=900),
     ) -> None:
@@ -80,6 +85,7 @@ class LogConsumer:
         self._keys = keys
         self._progress = progress
         self._sequenced = sequenced
+        self._opening = opening
         self._ahead, self._late = ahead, late
         self._producer = Producer(settings)
         self._watchdog = Watchdog(settings, GROUP, [Topic.AUDIT], STALL_SECONDS)
@@ -138,23 +144,31 @@ class LogConsumer:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
-        ahead: _Taken | None = None
+        ahead: Taken | None = None
         while True:
             taken = ahead or await self._read(consumer)
             ahead = await self._take(consumer, taken) if taken.messages else None
-            await self._progress.observe(consumer, datetime.now(UTC), _starts(ahead))
+            await self._progress.observe(consumer, datetime.now(UTC), starts(ahead))
             await patience.look()
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> _Taken:
+    async def _read(self, consumer: AIOKafkaConsumer) -> Taken:
         """Fetches and verifies the next messages."""
         messages = cast("Messages", await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH))
         self._workers.update(dict.fromkeys(messages, self))
         self._watchdog.alive = True
-        more = _has_more(consumer, messages)
+        more = has_more(consumer, messages)
         flat = [message for part in messages.values() for message in part]
-        return _Taken(messages, await asyncio.to_thread(read_batch, flat, self._keys), more=more)
+        return Taken(messages, await self._verify(flat), more=more)
 
-    async def _take(self, consumer: AIOKafkaConsumer, taken: _Taken) -> _Taken | None:
+    async def _verify(self, messages: Sequence[Message]) -> Batch:
+        """In a few threads: while a signature is checked the others go on."""
+        each = max(_SHARE, -(-len(messages) // _READERS))
+        parts = [messages[at : at + each] for at in range(0, len(messages), each)]
+        return join(
+            await asyncio.gather(*(asyncio.to_thread(read_batch, part, self._keys) for part in parts))
+        )
+
+    async def _take(self, consumer: AIOKafkaConsumer, taken: Taken) -> Taken | None:
         """Writes and commits; meanwhile reads what comes next, if more waits, and returns it.
 
         When something is away, goes back, so that the loop keeps polling.
@@ -169,10 +183,10 @@ class LogConsumer:
         if written:
             return following if following is not None and following.messages else None
         for read in (following, taken):
-            _rewind(consumer, read.messages if read is not None else {})
+            rewind(consumer, read.messages if read is not None else {})
         return None
 
-    async def _write_down(self, consumer: AIOKafkaConsumer, taken: _Taken) -> bool:
+    async def _write_down(self, consumer: AIOKafkaConsumer, taken: Taken) -> bool:
         """Whether it is in the log, and committed as far as the partitions are still ours."""
         try:
             await self._apply(taken.batch)
@@ -197,7 +211,7 @@ class LogConsumer:
         Raises:
             Unavailable: the database is away; nothing happened.
         """
-        batch = await asyncio.to_thread(read_batch, messages, self._keys)
+        batch = await self._verify(messages)
         await self._apply(batch)
         return batch
 
@@ -228,7 +242,7 @@ class LogConsumer:
                 conflicts = await of_numbers(session, batch, noticed.known)
                 odd += oddities.of_batch(batch, noticed, conflicts, self._clock(now))
             if batch.prepared:
-                fresh = await sequencer.append(session, now.year, batch.prepared)
+                fresh = await sequencer.append(session, now.year, batch.prepared, self._opening)
                 rejected = await of_ids(session, batch) if fresh < len(batch.prepared) else []
                 odd += oddities.of_rejected(rejected, self._keys)
                 alerts += await _tell(session, batch.prepared, now)
@@ -239,15 +253,6 @@ class LogConsumer:
     def _clock(self, now: datetime) -> Clock:
         heard = self._progress.current()
         return Clock(now, self._ahead, self._late, {at: one.until for at, one in heard.items()}.get)
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What one poll gave: by partition, what was read of it, and whether the broker has more already."""
-
-    messages: Messages
-    batch: Batch
-    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,23 +277,3 @@ async def _tell(session: AsyncSession, prepared: Sequence[Prepared], now: dateti
 def _dead_letter(rejected: Rejected) -> Record:
     """Kept beside the alert: once a key that was missing is known, `otokura dlq replay` brings it back."""
     return dead_letter(rejected.message, GROUP, rejected.reason, attempts=1)
-
-
-def _has_more(consumer: AIOKafkaConsumer, messages: Messages) -> bool:
-    """Whether the broker has told of more than was fetched."""
-    ours = consumer.assignment()
-    return any(
-        part[-1].offset + 1 < (consumer.highwater(tp) or 0) for tp, part in messages.items() if tp in ours
-    )
-
-
-def _starts(ahead: _Taken | None) -> Mapping[TopicPartition, int]:
-    """The first offsets of what was read ahead and is not written yet."""
-    return {} if ahead is None else {tp: part[0].offset for tp, part in ahead.messages.items()}
-
-
-def _rewind(consumer: AIOKafkaConsumer, messages: Messages) -> None:
-    assigned = consumer.assignment()
-    for tp, batch in messages.items():
-        if tp in assigned:
-            consumer.seek(tp, batch[0].offset)

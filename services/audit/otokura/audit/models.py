@@ -98,6 +98,16 @@ class DetailRetention(Table, table=True):
     """Of what was sequenced before, only what is held, or proof, has its detail."""
 
 
+class KeptObject(Table, table=True):
+    """The version of an immutable object in the bucket that the service wrote."""
+
+    __tablename__ = "log_objects"  # pyright: ignore[reportAssignmentType] - SQLModel declares it as a directive
+
+    shard: int = Field(primary_key=True, sa_type=SmallInteger)
+    path: str = Field(primary_key=True, sa_type=Text)
+    version_id: str = Field(sa_type=Text)
+
+
 class TileNode(Table, table=True):
     """The hash of a full tile: level L, number n is the root over tile n of level L - 1."""
 

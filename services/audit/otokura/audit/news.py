@@ -41,3 +41,10 @@ class News:
         self.heartbeat = message
         self.declared.append((heartbeat.time, heartbeat.last_seq))
         self.closed = self.closed or heartbeat.closed
+
+    def follow(self, later: News) -> None:
+        """Adds what was heard after this."""
+        self.seqs += later.seqs
+        self.declared += later.declared
+        self.closed = self.closed or later.closed
+        self.heartbeat = later.heartbeat or self.heartbeat

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from otokura.audit import repository, service
 from otokura.audit.errors import NoSuchShard, NoSuchTile
-from otokura.audit.shelf import BINARY, TEXT
+from otokura.audit.kept import Kept
+from otokura.audit.shelf import BINARY, JSON, OPENING, TEXT, Shelf
 from otokura.audit.state import State, current
 from otokura.audit.tiles import TILE_WIDTH, Tile, cut, parse_path
-from otokura.audit.views import ShardList, ShardView
+from otokura.audit.views import Receipt, ShardList, ShardView
 from otokura.shared.errors import IntegrityError, NotFound, Unavailable
 from otokura.shared.problems import responses
 
@@ -59,27 +60,50 @@ async def read_key(shard: Year, state: Current) -> Response:
     return Response(state.signer(shard).vkey + "\n", media_type=TEXT, headers={"Cache-Control": A_MOMENT})
 
 
+@router.get("/{shard}/opening", response_model=Receipt)
+async def read_opening(shard: Year, state: Current) -> Response:
+    """The first entry, with its proof: it names the tree in which the log of the year before was left."""
+    version = await state.kept.version(shard, OPENING)
+    try:
+        receipt = await state.shelf.read(shard, OPENING, version)
+    except NotFound:
+        raise NoSuchShard(f"Shard {shard} has no such entry, or not yet.") from None
+    return Response(receipt, media_type=JSON, headers={"Cache-Control": FOREVER})
+
+
 @router.get("/{shard}/tile/{path:path}")
 async def read_tile(shard: Year, path: str, state: Current) -> Response:
     """A tile (`tile/<L>/<N>[.p/<W>]`) or a bundle of entries (`tile/entries/<N>[.p/<W>]`)."""
     tile = parse_path(f"tile/{path}")
     if tile is None:
         raise NoSuchTile("The path is not tile/<L>/<N>[.p/<W>] or tile/entries/<N>[.p/<W>].")
-    data = await _tile_bytes(state, shard, tile)
+    data = await tile_bytes(state.shelf, state.kept, shard, tile)
     return Response(data, media_type=BINARY, headers={"Cache-Control": FOREVER})
 
 
-async def _tile_bytes(state: State, shard: int, tile: Tile) -> bytes:
+async def tile_bytes(shelf: Shelf, kept: Kept, shard: int, tile: Tile) -> bytes:
+    """The bytes of a tile or bundle of a shard.
+
+    Raises:
+        NoSuchTile: there is none (yet).
+        IntegrityError: the full tile that a partial one is cut from is damaged.
+    """
     try:
-        return await state.shelf.read(shard, tile.path())
+        return await _read(shelf, kept, shard, tile)
     except NotFound:
         if tile.full:
             raise NoSuchTile("There is no such tile (yet).") from None
     # Partial tiles go when their full tile comes: it begins with the same hashes.
     full = Tile(tile.level, tile.index, TILE_WIDTH)
     try:
-        return cut(tile, await state.shelf.read(shard, full.path()))
+        return cut(tile, await _read(shelf, kept, shard, full))
     except NotFound:
         raise NoSuchTile("There is no such tile (yet).") from None
     except ValueError as error:
         raise IntegrityError(f"{full.path()} of shard {shard} in the bucket is damaged: {error}.") from error
+
+
+async def _read(shelf: Shelf, kept: Kept, shard: int, tile: Tile) -> bytes:
+    """A tile's bytes; of a full one those that were written first, whatever lies over them now."""
+    version = await kept.version(shard, tile.path()) if tile.full else None
+    return await shelf.read(shard, tile.path(), version)

@@ -8,7 +8,7 @@ before, and replaces exactly the checkpoint that was read: an appender that slep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -19,12 +19,15 @@ from otokura.audit import repository, sequencer
 from otokura.audit.checks import check_tree
 from otokura.audit.errors import StaleAppender
 from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
+from otokura.audit.kept import remember
 from otokura.audit.models import Shard
 from otokura.audit.notes import Signer
+from otokura.audit.openings import receipt_of_first
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
-from otokura.audit.shelf import Shelf
+from otokura.audit.shelf import OPENING, Shelf
 from otokura.audit.tiles import TILE_WIDTH, Tile, tiles_between
+from otokura.shared.audit_entries import Action
 from otokura.shared.audit_events import AuditAlerted, CheckpointPublished
 from otokura.shared.database import Database
 from otokura.shared.errors import IntegrityError, Unavailable
@@ -77,6 +80,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._distrusted: str | None = None
         self._year = 0
+        self._opened: set[int] = set()
 
     def wake(self) -> None:
         """There is something new."""
@@ -165,35 +169,61 @@ class Publisher:
         signer = self._signer(year)
         # The bucket first: what is signed is in the database before it can be in the bucket.
         published = await self._shelf.checkpoint(year, signer)
+        if published is None:
+            await self._recognise(session, year)
         shard = await repository.shard(session, year)
         size = min(shard.size, max(shard.published_size + MAX_STEP, shard.signed_size))
         rows = Rows(session, year)
         await rows.read_ahead(shard.published_size // TILE_WIDTH * TILE_WIDTH, size)
         root = await check_tree(shard, published, Prover(rows, size))
         tiles = list(tiles_between(shard.published_size, size))
+        kept: dict[str, str] = {}
         for at in range(0, len(tiles), _PARALLEL):
-            await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
-        await self._record_signed(shard, size, root)
+            kept |= await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
+        await self._record_signed(shard, size, root, kept)
         note = signer.sign(size, root)
         await self._shelf.put_checkpoint(year, note, published)
         await self._record_published(year, size, signer.origin, note)
+        await self._put_opening(session, shard, Prover(rows, size), note)
         await self._shelf.clean(year, shard.published_size, size)
         return shard.size - size
 
-    async def _put_tiles(self, rows: Rows, year: int, tiles: list[Tile]) -> None:
-        encoded = [(tile, await rows.encoded(tile)) for tile in tiles]
-        await asyncio.gather(*(self._shelf.put_tile(year, tile, data) for tile, data in encoded))
+    async def _recognise(self, session: AsyncSession, year: int) -> None:
+        """Before a shard's first checkpoint: that of the shard before is signed by a key of the log's."""
+        before = await repository.year_before(session, year)
+        if before is not None:
+            await self._shelf.checkpoint(before, self._signer(before))
 
-    async def _record_signed(self, shard: Shard, size: int, root: bytes) -> None:
+    async def _put_tiles(self, rows: Rows, year: int, tiles: list[Tile]) -> dict[str, str]:
+        """Puts them; the versions of those that are full, by path."""
+        encoded = [(tile, await rows.encoded(tile)) for tile in tiles]
+        versions = await asyncio.gather(*(self._shelf.put_tile(year, tile, data) for tile, data in encoded))
+        return {tile.path(): version for tile, version in zip(tiles, versions, strict=True) if version}
+
+    async def _record_signed(self, shard: Shard, size: int, root: bytes, kept: Mapping[str, str]) -> None:
         """Before the signature exists, so that no later process can sign anything that contradicts it."""
         async with self._database.session() as session:
             if not await repository.record_signed(session, shard.shard, shard.signed_size, size, root):
                 raise StaleAppender
+            await remember(session, shard.shard, kept)
 
     async def _record_published(self, year: int, size: int, origin: str, note: str) -> None:
         async with self._database.session() as session:
             if await repository.record_published(session, year, size):
                 await publish(session, CheckpointPublished(origin=origin, size=size, checkpoint=note))
+
+    async def _put_opening(self, session: AsyncSession, shard: Shard, prover: Prover, note: str) -> None:
+        """Publishes the first entry of a shard once, with its proof: it names the tree of the year before."""
+        if prover.size == 0 or shard.shard in self._opened:
+            return
+        first = await repository.entry_at(session, shard.shard, 0)
+        if first.action == Action.SHARD_OPENED:
+            path = await prover.inclusion(0)
+            receipt = receipt_of_first(first, path, self._signer(shard.shard).origin, note)
+            version = await self._shelf.put_opening(shard.shard, receipt)
+            async with self._database.session() as writing:
+                await remember(writing, shard.shard, {OPENING: version} if version else {})
+        self._opened.add(shard.shard)
 
     async def _distrust(self, shard: Shard, error: IntegrityError) -> None:
         self._distrusted = error.detail

@@ -87,9 +87,20 @@ async def entry(session: AsyncSession, tenant_id: UUID | None, entry_id: UUID) -
     return (await session.exec(mine)).first()
 
 
+async def entry_at(session: AsyncSession, year: int, index: int) -> Entry:
+    """The entry at a place of a shard, which must be there."""
+    return (await session.exec(select(Entry).where(Entry.shard == year, Entry.index == index))).one()
+
+
 async def shards(session: AsyncSession) -> Sequence[Shard]:
     """All shards, oldest first."""
     return (await session.exec(select(Shard).order_by(col(Shard.shard)))).all()
+
+
+async def year_before(session: AsyncSession, year: int) -> int | None:
+    """The shard before that of a year."""
+    before = select(Shard.shard).where(Shard.shard < year).order_by(col(Shard.shard).desc()).limit(1)
+    return (await session.exec(before)).first()
 
 
 async def shard(session: AsyncSession, year: int) -> Shard:

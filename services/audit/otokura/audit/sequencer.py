@@ -20,6 +20,7 @@ from otokura.audit.erasing import ERASURE, erased_before, goes_with, reader_left
 from otokura.audit.leaves import Prepared
 from otokura.audit.merkle import HASH_BYTES, TILE_HEIGHT, Frontier, leaf_hash
 from otokura.audit.models import Entry, Shard, TileNode
+from otokura.audit.openings import Left, Opening
 from otokura.shared.database import copy_rows
 from otokura.shared.errors import IntegrityError
 
@@ -37,23 +38,29 @@ def frontier_of(shard: Shard) -> Frontier:
         raise IntegrityError(f"The state of shard {shard.shard} is damaged: {error}.") from error
 
 
-async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared]) -> int:
+async def append(
+    session: AsyncSession, year: int, prepared: Sequence[Prepared], opening: Opening | None = None
+) -> int:
     """Appends to the shard of `year`, in the session's transaction, the entries that are not in the log yet.
 
     Args:
         session: its commit makes the entries part of the log.
         year: the current year; never goes back behind a shard that exists.
         prepared: the entries, in order; the same id may come twice.
+        opening: makes the first entry of a shard that has none.
 
     Returns:
-        How many were new.
+        How many of `prepared` were new.
     """
     shard = await open_shard(session, year)
     fresh = await _unknown(session, prepared)
     if not fresh:
         return 0
+    count = len(fresh)
     frontier = frontier_of(shard)
     first = frontier.size
+    if first == 0 and opening is not None:
+        fresh.insert(0, opening(shard.shard, await _left_before(session, shard.shard)))
     nodes = [
         {"shard": shard.shard, "level": node.height // TILE_HEIGHT, "index": node.index, "hash": hash_}
         for node, hash_ in frontier.extend([leaf_hash(item.leaf) for item in fresh])
@@ -73,7 +80,14 @@ async def append(session: AsyncSession, year: int, prepared: Sequence[Prepared])
     )
     if changed.rowcount != 1:
         raise IntegrityError(f"Shard {shard.shard} changed under its lock.")
-    return len(fresh)
+    return count
+
+
+async def _left_before(session: AsyncSession, year: int) -> Left | None:
+    """The shard before that of `year`, as it was left: nothing is appended to it any more."""
+    before = select(Shard).where(Shard.shard < year).order_by(col(Shard.shard).desc()).limit(1)
+    found = (await session.exec(before.execution_options(populate_existing=True))).first()
+    return None if found is None else (found.shard, frontier_of(found))
 
 
 async def open_shard(session: AsyncSession, year: int) -> Shard:

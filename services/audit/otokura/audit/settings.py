@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from otokura.audit.notes import valid_name
+from otokura.audit.notes import NoteError, read_verifier_keys, valid_name
+from otokura.shared.audit import read_signing_key
 from otokura.shared.settings import ServiceSettings
 
 
@@ -19,6 +20,10 @@ class Settings(ServiceSettings):
 
     log_signing_key_file: Path
     """The log's Ed25519 key, PKCS8 PEM."""
+    log_second_signing_key_file: Path | None = None
+    """A second key that signs each checkpoint too, while readers change from one to the other."""
+    log_other_keys_file: Path | None = None
+    """vkeys, one a line: former keys of the log, and one that is to come, whose checkpoints are believed."""
     log_origin: str
     """The log's name, a scheme-less URL such as `audit.example.jp/log`. Shards are named `<it>/<year>`."""
     source_keys_file: Path
@@ -40,6 +45,31 @@ class Settings(ServiceSettings):
     """How long an entry may take from its time to the broker before that is told."""
     lock_days: int = Field(default=366, ge=1)
     """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
+
+    guard_seconds: float = Field(default=3600, gt=0)
+    """How often every version of every immutable object in the bucket is looked at."""
+
+    @field_validator("log_signing_key_file", "log_second_signing_key_file")
+    @classmethod
+    def _holds_a_key(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_signing_key(value)
+            except (OSError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{value} holds no unencrypted Ed25519 key in PKCS #8 PEM: {error}"
+                ) from None
+        return value
+
+    @field_validator("log_other_keys_file")
+    @classmethod
+    def _holds_vkeys(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_verifier_keys(value)
+            except (OSError, NoteError) as error:
+                raise ValueError(f"{value} cannot be used: {error}") from None
+        return value
 
     @field_validator("log_origin")
     @classmethod

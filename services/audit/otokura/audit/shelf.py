@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from otokura.audit.checks import Published
 from otokura.audit.errors import StaleAppender
 from otokura.audit.notes import NoteError, Signer
-from otokura.audit.tiles import Tile, tiles_between
+from otokura.audit.tiles import Tile, parse_path, tiles_between
 from otokura.shared.errors import IntegrityError, NotFound, PreconditionFailed
 from otokura.shared.logs import get_logger
-from otokura.shared.objects import ObjectStore, StoreRefused
+from otokura.shared.objects import ObjectInfo, ObjectStore, StoreRefused
 
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
+JSON = "application/json"
+OPENING = "opening"
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Overwritten:
+    """Something that was put over an immutable object: a version, or a delete marker."""
+
+    path: str
+    version_id: str
+    deleted: bool
 
 
 class Shelf:
@@ -52,9 +65,9 @@ class Shelf:
         async for _ in self._store.list(self._bucket, "readiness/"):
             return
 
-    async def read(self, year: int, path: str) -> bytes:
-        """A file's bytes; `NotFound` if there is none."""
-        return await self._store.get(self._bucket, f"{year}/{path}")
+    async def read(self, year: int, path: str, version_id: str | None = None) -> bytes:
+        """A file's bytes, of a version if one is named; `NotFound` if there is none."""
+        return await self._store.get(self._bucket, f"{year}/{path}", version_id=version_id)
 
     async def checkpoint(self, year: int, signer: Signer) -> Published | None:
         """The newest checkpoint.
@@ -96,21 +109,11 @@ class Shelf:
         name = f"{year}/checkpoints/{datetime.now(UTC):%Y-%m-%dT%H}"
         if name in self._hours:
             return
-        try:
-            await self._store.put(
-                self._bucket,
-                name,
-                note.encode(),
-                content_type=TEXT,
-                if_none_match="*",
-                retain_until=self._retention(year),
-            )
-        except PreconditionFailed:
-            log.debug("the hour's checkpoint is kept already", name=name)
+        await self._put_once(year, name, note.encode(), TEXT)
         self._hours = {name}
 
-    async def put_tile(self, year: int, tile: Tile, data: bytes) -> None:
-        """Puts a tile or bundle; a full one once and for all.
+    async def put_tile(self, year: int, tile: Tile, data: bytes) -> str | None:
+        """Puts a tile or bundle; a full one once and for all, under the version that is returned.
 
         Raises:
             IntegrityError: other bytes lie in the place of a full one.
@@ -118,19 +121,56 @@ class Shelf:
         name = f"{year}/{tile.path()}"
         if not tile.full:
             await self._store.put(self._bucket, name, data, content_type=BINARY)
-            return
+            return None
+        version, fresh = await self._put_once(year, name, data, BINARY)
+        if not fresh and await self._store.get(self._bucket, name, version_id=version) != data:
+            raise IntegrityError(f"{name} in the bucket is not what the database's rows give.")
+        return version
+
+    async def put_opening(self, year: int, receipt: bytes) -> str | None:
+        """Keeps the receipt of a shard's first entry for good, under the version that is returned."""
+        return (await self._put_once(year, f"{year}/{OPENING}", receipt, JSON))[0]
+
+    async def _put_once(
+        self, year: int, name: str, data: bytes, content_type: str
+    ) -> tuple[str | None, bool]:
+        """Puts what will never change: the version that was put first, and whether this is it."""
         try:
-            await self._store.put(
+            put = await self._store.put(
                 self._bucket,
                 name,
                 data,
-                content_type=BINARY,
+                content_type=content_type,
                 if_none_match="*",
                 retain_until=self._retention(year),
             )
-        except PreconditionFailed as error:
-            if await self._store.get(self._bucket, name) != data:
-                raise IntegrityError(f"{name} in the bucket is not what the database's rows give.") from error
+        except PreconditionFailed:
+            return await self._first(name), False
+        return put.version_id, True
+
+    async def _first(self, name: str) -> str | None:
+        """The version of an object that was put first."""
+        if not self._locks:
+            return None
+        versions = [found async for found in self._store.list(self._bucket, name, versions=True)]
+        mine = [found.version_id for found in versions if found.name == name and not found.delete_marker]
+        return mine[-1] if mine else None  # S3 lists the newest first
+
+    async def overwritten(self, year: int) -> AsyncIterator[Overwritten]:
+        """The immutable objects of a shard over which something was put: each with what lies on top."""
+        if not self._locks:
+            return
+        for part in ("tile/", "checkpoints/", OPENING):
+            newest: ObjectInfo | None = None
+            told = ""
+            async for found in self._store.list(self._bucket, f"{year}/{part}", versions=True):
+                above, newest = newest, found if newest is None or newest.name != found.name else newest
+                path = found.name.removeprefix(f"{year}/")
+                more = above is not None and above.name == found.name
+                if not (more or found.delete_marker) or path == told or not _immutable(path):
+                    continue
+                told = path
+                yield Overwritten(path, newest.version_id or "", newest.delete_marker)
 
     async def clean(self, year: int, old: int, new: int) -> None:
         """Removes the partial tiles of `old` whose full tiles came with `new`: readers use those instead."""
@@ -144,6 +184,11 @@ class Shelf:
     def _retention(self, year: int) -> datetime | None:
         """Until when the files of a shard are locked; None in a bucket without locks."""
         return datetime(year + 1, 1, 1, tzinfo=UTC) + self._lock_after_year if self._locks else None
+
+
+def _immutable(path: str) -> bool:
+    tile = parse_path(path)
+    return path == OPENING or path.startswith("checkpoints/") or (tile is not None and tile.full)
 
 
 def _level_size(tile: Tile, size: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import HTTPConnection
 
+from otokura.audit.kept import Kept
 from otokura.audit.notes import Signer
 from otokura.audit.settings import Settings
 from otokura.audit.shelf import Shelf
@@ -24,6 +25,7 @@ class State:
     database: Database
     directory: Directory
     shelf: Shelf
+    kept: Kept
     signer: Callable[[int], Signer]
     """The signer of the shard of a year."""
     writer: AuditWriter
