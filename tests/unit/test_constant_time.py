@@ -44,8 +44,8 @@ PUBLIC = {
     ),
     # A list of passwords that everybody has.
     ("access/logins/common_passwords.py", "password in row"),
-    # Of a manifest, a question to an authority, a body that was sent, published weights, the log: who asks knows
-    # them, or may.
+    # Of a manifest, a question to an authority, a body that was sent, published weights, the log: who asks
+    # knows them, or may.
     ("access/reads/handlers.py", "manifest.sha256() != event.manifest_sha256"),
     ("transcribe/handlers.py", "manifest.sha256() != event.manifest_sha256"),
     ("access/evidence/timestamp.py", "info.nonce != nonce"),
