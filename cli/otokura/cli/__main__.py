@@ -16,6 +16,7 @@ from otokura.cli.schemas.command import schemas
 from otokura.cli.transcriptions import command as transcriptions
 from otokura.cli.up import up
 from otokura.cli.verify import command as verify
+from otokura.cli.witness import command as witness
 
 app = typer.Typer(
     help="Otokura keeps recordings of calls.", no_args_is_help=True, pretty_exceptions_show_locals=False
@@ -34,6 +35,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(transcriptions.app, name="transcribe")
 app.add_typer(verify.app, name="verify")
+app.add_typer(witness.app, name="witness")
 
 if __name__ == "__main__":
     app()

@@ -81,6 +81,7 @@ class Action(StrEnum):
     SIGNAL_RAISED = "signal.raised"
     PAUSE_LIFTED = "pause.lifted"
     ENTRIES_LISTED = "entries.listed"
+    ALERTS_LISTED = "alerts.listed"
     ENTRIES_EXPORTED = "entries.exported"
     DETAILS_REMOVED = "details.removed"
     POLICIES_CHANGED = "policies.changed"

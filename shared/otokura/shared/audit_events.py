@@ -24,6 +24,8 @@ AlertKind: TypeAlias = Literal[
     "conflict",
     "clock",
     "late-entry",
+    "witness-conflict",
+    "witness-silent",
     "overwritten",
     "unmatched",
 ]

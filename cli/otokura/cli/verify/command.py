@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from otokura.cli.verify.erasures import Erased, verify_erasure
 from otokura.cli.verify.evidence_command import evidence
 from otokura.cli.verify.findings import Report, VerificationError
+from otokura.cli.verify.follow_command import follow_log
 from otokura.cli.verify.log import verify_log
 from otokura.cli.verify.notes import make_vkey
 from otokura.cli.verify.options import (
@@ -51,6 +52,7 @@ app = typer.Typer(
     "evidence.",
 )
 app.command("receipt")(receipt)
+app.command("follow")(follow_log)
 app.command()(evidence)
 
 

@@ -112,6 +112,9 @@ spec:
       labels: {{- include "otokura.annotatedLabels" . | nindent 8 }}
       annotations:
         checksum/config: {{ include (print .root.Template.BasePath "/configmap.yaml") .root | sha256sum }}
+        {{- if .witnesses }}
+        checksum/witnesses: {{ .root.Values.witnesses | toJson | sha256sum }}
+        {{- end }}
         prometheus.io/scrape: "true"
         prometheus.io/port: {{ $service.port | quote }}
         prometheus.io/path: /metrics
@@ -180,6 +183,11 @@ spec:
               mountPath: /var/run/otokura-vault
               readOnly: true
             {{- end }}
+            {{- if .witnesses }}
+            - name: witnesses
+              mountPath: /etc/otokura-witnesses
+              readOnly: true
+            {{- end }}
             - name: tmp
               mountPath: /tmp
             {{- with .spool }}
@@ -202,6 +210,11 @@ spec:
                   path: token
                   audience: {{ .root.Values.keys.vault.audience | quote }}
                   expirationSeconds: 3600
+        {{- end }}
+        {{- with .witnesses }}
+        - name: witnesses
+          configMap:
+            name: {{ . }}
         {{- end }}
         - name: tmp
           # In memory: nothing that passes through a service may reach a node's disk.

@@ -10,7 +10,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from otokura.audit import api, certificates, custody, public
+from otokura.audit import alerts_api, api, certificates, custody, public
 from otokura.audit.erasing import AuditPart
 from otokura.audit.guard import Guard
 from otokura.audit.handlers import LogConsumer
@@ -27,6 +27,8 @@ from otokura.audit.shelf import Shelf
 from otokura.audit.source_keys import SourceKeys
 from otokura.audit.state import State
 from otokura.audit.watch import Watch
+from otokura.audit.witnesses import read_witnesses
+from otokura.audit.witnessing import Patience, Witnessing
 from otokura.shared import erasing
 from otokura.shared.audit import AuditWriter, read_signing_key
 from otokura.shared.background import Supervisor
@@ -46,7 +48,7 @@ GROUP = "otokura-audit"
 
 def create_app(settings: Settings) -> FastAPI:
     """The ASGI app; nothing connects before its lifespan begins."""
-    routers = [api.router, certificates.router, custody.router, public.router]
+    routers = [api.router, alerts_api.router, certificates.router, custody.router, public.router]
     return create_api(settings, title="Otokura audit", lifespan=lifespan, routers=routers)
 
 
@@ -120,6 +122,8 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("log", consumer.run)
     supervisor.start("publisher", publisher.run)
     supervisor.start("watch", watch.run)
+    if asking := _witnessing(state):
+        supervisor.start("witnessing", asking.run)
     supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
     supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
@@ -131,6 +135,27 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     readiness.add("log", consumer.check)
     readiness.add("publisher", publisher.check)
     readiness.add("work", supervisor.check)
+
+
+def _witnessing(state: State) -> Witnessing | None:
+    """What asks the witnesses, if there are any.
+
+    Raises:
+        ValueError: their file, or the quorum of them, cannot be right.
+    """
+    settings = state.settings
+    witnesses = read_witnesses(settings.witnesses_file, development=settings.development)
+    if not witnesses:
+        return None
+    quorum = settings.witness_quorum or len(witnesses) // 2 + 1
+    if quorum > len(witnesses):
+        raise ValueError(f"OTOKURA_WITNESS_QUORUM: {quorum} of {len(witnesses)} witnesses is no quorum")
+    patience = Patience(
+        settings.witness_interval_seconds,
+        settings.witness_answer_seconds,
+        timedelta(seconds=settings.witness_silence_seconds),
+    )
+    return Witnessing(state.database, state.shelf, state.signer, witnesses, quorum, patience)
 
 
 def _consumer(state: State, progress: Progress, sequenced: Callable[[], None]) -> LogConsumer:

@@ -19,3 +19,11 @@ MISSING = gauge("otokura_audit_missing_count", "Numbers in these runs.")
 PUBLICATION_SECONDS = histogram(
     "otokura_audit_publication_duration_seconds", "Time to publish tiles and a checkpoint."
 )
+WITNESS_ANSWERS = counter(
+    "otokura_audit_witness_answers_total",
+    "What became of asking a witness to cosign: cosigned, failed or conflict.",
+    ("witness", "outcome"),
+)
+UNWITNESSED = gauge(
+    "otokura_audit_unwitnessed_count", "Entries published that fewer witnesses than the quorum have cosigned."
+)

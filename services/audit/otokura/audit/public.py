@@ -53,6 +53,16 @@ async def read_checkpoint(shard: Year, state: Current) -> Response:
     return Response(note, media_type=TEXT, headers={"Cache-Control": A_MOMENT})
 
 
+@router.get("/{shard}/cosigned")
+async def read_cosigned(shard: Year, state: Current) -> Response:
+    """The newest checkpoint that enough witnesses have cosigned; it may be older than the newest."""
+    try:
+        note = await state.shelf.read(shard, "cosigned")
+    except NotFound:
+        raise NoSuchTile(f"No witness has cosigned shard {shard}.") from None
+    return Response(note, media_type=TEXT, headers={"Cache-Control": A_MOMENT})
+
+
 @router.get("/{shard}/key")
 async def read_key(shard: Year, state: Current) -> Response:
     """The log's public key, as a vkey."""

@@ -89,8 +89,12 @@ async def receipt(state: State, entry: Entry) -> Receipt:
 
 
 async def _covering(state: State, entry: Entry) -> Published:
-    """The newest checkpoint, once it covers the entry."""
+    """A checkpoint that covers the entry: what witnesses cosigned, or else the newest, once it does."""
     signer = state.signer(entry.shard)
+    if state.settings.witnesses_file is not None:
+        cosigned = await state.shelf.cosigned(entry.shard, signer)
+        if cosigned is not None and cosigned.checkpoint.size > entry.index:
+            return cosigned
     for _ in range(_LOOKS):
         published = await state.shelf.checkpoint(entry.shard, signer)
         if published is not None and published.checkpoint.size > entry.index:

@@ -45,6 +45,16 @@ class Settings(ServiceSettings):
     """How long an entry may take from its time to the broker before that is told."""
     lock_days: int = Field(default=366, ge=1)
     """How long, after the end of its year, a shard's full tiles and bundles stay under Object Lock."""
+    witnesses_file: Path | None = None
+    """JSON `[{"url": "https://…", "vkey": "…"}]`: the witnesses that are asked to cosign each checkpoint."""
+    witness_quorum: int | None = Field(default=None, ge=1)
+    """How many of them make a checkpoint a cosigned one; more than half if not given."""
+    witness_interval_seconds: float = Field(default=2, gt=0)
+    """Between two rounds of asking."""
+    witness_answer_seconds: float = Field(default=10, gt=0)
+    """How long a witness may take for an answer."""
+    witness_silence_seconds: float = Field(default=900, gt=0)
+    """How long a witness may fail to cosign before that is told."""
 
     guard_seconds: float = Field(default=3600, gt=0)
     """How often every version of every immutable object in the bucket is looked at."""

@@ -75,17 +75,22 @@ class Shelf:
         Raises:
             IntegrityError: something else lies in its place.
         """
+        return await self._note(f"{year}/checkpoint", signer)
+
+    async def cosigned(self, year: int, signer: Signer) -> Published | None:
+        """The newest checkpoint that a quorum of witnesses has cosigned; it may be older than the newest."""
+        return await self._note(f"{year}/cosigned", signer)
+
+    async def _note(self, name: str, signer: Signer) -> Published | None:
         try:
-            found = await self._store.get_range(self._bucket, f"{year}/checkpoint", 0)
+            found = await self._store.get_range(self._bucket, name, 0)
         except NotFound:
             return None
         try:
             note = found.data.decode()
             return Published(signer.open(note), note, found.etag)
         except (NoteError, UnicodeDecodeError) as error:
-            raise IntegrityError(
-                f"The checkpoint of {year} in the bucket is not the log's: {error}."
-            ) from error
+            raise IntegrityError(f"{name} in the bucket is not the log's: {error}.") from error
 
     async def put_checkpoint(self, year: int, note: str, replaced: Published | None) -> None:
         """Replaces exactly the checkpoint that was read; the first of each hour is kept under lock too.
@@ -93,17 +98,26 @@ class Shelf:
         Raises:
             StaleAppender: it is not there any more.
         """
-        name = f"{year}/checkpoint"
+        await self.replace_note(f"{year}/checkpoint", note, replaced)
+        await self._keep_hourly(year, note)
+
+    async def replace_note(self, name: str, note: str, replaced: Published | None) -> None:
+        """Puts a note in the place of exactly the one that was read there.
+
+        Raises:
+            StaleAppender: it is not there any more.
+        """
         try:
-            if replaced is None:
-                await self._store.put(self._bucket, name, note.encode(), content_type=TEXT, if_none_match="*")
-            else:
-                await self._store.put(
-                    self._bucket, name, note.encode(), content_type=TEXT, if_match=replaced.etag
-                )
+            await self._store.put(
+                self._bucket,
+                name,
+                note.encode(),
+                content_type=TEXT,
+                if_none_match="*" if replaced is None else None,
+                if_match=None if replaced is None else replaced.etag,
+            )
         except PreconditionFailed as error:
             raise StaleAppender from error
-        await self._keep_hourly(year, note)
 
     async def _keep_hourly(self, year: int, note: str) -> None:
         name = f"{year}/checkpoints/{datetime.now(UTC):%Y-%m-%dT%H}"
