@@ -19,6 +19,8 @@ class HistoryStub:
         self.url = f"http://127.0.0.1:{port}"
         self.status = 200
         self.body: bytes = json.dumps(EMPTY).encode()
+        self.first: list[int] = []
+        """Statuses with which it answers before that."""
         self.asked: list[tuple[str, str]] = []
         """Path, and the bearer token."""
 
@@ -30,7 +32,7 @@ def history_stub() -> Iterator[HistoryStub]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             stub.asked.append((self.path, self.headers["Authorization"].removeprefix("Bearer ")))
-            self.send_response(stub.status)
+            self.send_response(stub.first.pop(0) if stub.first else stub.status)
             self.send_header("Content-Length", str(len(stub.body)))
             self.end_headers()
             self.wfile.write(stub.body)

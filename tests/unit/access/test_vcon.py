@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from otokura.access.reads.vcon import vcon
+from otokura.access.reads.vcon import AudioFile, vcon
 from otokura.shared.events import Channel, ChannelRole, Direction
 from otokura.shared.insight import Signals, Silence, Summary, SummaryMethod, SummarySentence
 from otokura.shared.transcripts import Transcript
@@ -105,3 +107,15 @@ def test_nothing_of_the_store_or_of_other_systems_is_told() -> None:
     shown = vcon(said(), source(agent_id="2041"))
     for secret in ("recordings", "cti-", "2041", "https:", "key_commitment"):
         assert secret not in shown
+
+
+@pytest.mark.guarantee("T35")
+def test_one_in_a_bundle_of_evidence_names_the_audio_and_is_valid_without_a_transcript() -> None:
+    bundle = UUID("0199c0de-0000-7000-8000-00000000000e")
+    audio = AudioFile("audio/received.flac", hashlib.sha512(b"audio").digest(), bundle)
+    whole, evidence = (vcon(said(), replace(source(), audio=it)) for it in (None, audio))
+    [dialog] = checked(evidence)["dialog"]
+    assert dialog["filename"] == "audio/received.flac"
+    assert dialog["content_hash"].startswith("sha512-")
+    assert checked(evidence)["uuid"] != checked(whole)["uuid"]
+    assert checked(vcon(None, replace(source(), audio=audio)))["analysis"] == []

@@ -46,6 +46,7 @@ class Evidence:
         missing: what is not in it, as it says itself: what, and why.
         stamp: the timestamp; None when there is none.
         stamp_missing: why there is none.
+        unbound: what only access says is the call's, since the log's details of it are gone.
     """
 
     evidence_id: str
@@ -59,10 +60,16 @@ class Evidence:
     missing: Mapping[str, str] = field(default_factory=dict[str, str])
     stamp: Stamp | None = None
     stamp_missing: str | None = None
+    unbound: tuple[str, ...] = ()
 
 
 def verify_evidence(
-    path: Path, vkeys: Sequence[str], source_keys: Mapping[str, str], tsa_roots: Sequence[bytes] = ()
+    path: Path,
+    vkeys: Sequence[str],
+    source_keys: Mapping[str, str],
+    tsa_roots: Sequence[bytes] = (),
+    *,
+    details_expired: bool = False,
 ) -> Evidence:
     """Verifies a bundle as `POST /v1/calls/{id}/evidence` gives it.
 
@@ -71,6 +78,8 @@ def verify_evidence(
         vkeys: public keys of the logs (one a year) in which the history stands.
         source_keys: by service, base64 of its Ed25519 public key.
         tsa_roots: certificates (PEM) of the authorities whose timestamps are believed.
+        details_expired: accept that the log says no more what was sealed and transcribed, where the details
+            of entries are gone. Whoever leaves details out can then put in other audio, with access's key.
 
     Raises:
         VerificationError: what does not hold, by name.
@@ -86,9 +95,13 @@ def verify_evidence(
         contents = _files(archive, manifest)
         history = verify_history(archive, manifest, vkeys, source_keys)
         _check_opened(manifest, history)
-        received = _check_recording(archive, manifest, contents, history)
-        if _TRANSCRIPT in contents and contents[_TRANSCRIPT].sha256 not in history.transcripts:
-            raise VerificationError(Code.EVIDENCE_MISMATCH, _TRANSCRIPT, "no entry has its hash")
+        received = _check_recording(archive, manifest, contents)
+        unbound = _unbound(contents, received, history)
+        if unbound and not (details_expired and history.erased):
+            where, gone = unbound[0], " (any more: see --details-expired)" if history.erased else ""
+            raise VerificationError(
+                Code.EVIDENCE_MISMATCH, where, f"no entry says that it is the call's{gone}"
+            )
         audio = None if received is None else contents[received]
         verify_vcon(archive, key, received, None if audio is None else audio.sha512)
         stamp = verify_stamp(archive, manifest, raw, tsa_roots)
@@ -105,6 +118,7 @@ def verify_evidence(
         missing={str(it.get("what")): str(it.get("why")) for it in _objects(manifest.get("missing"))},
         stamp=stamp,
         stamp_missing=None if stamp is not None else str(told.get("why")),
+        unbound=unbound,
     )
 
 
@@ -156,28 +170,36 @@ def _check_opened(manifest: Mapping[str, Any], history: History) -> None:
         raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "the log names another maker, or reason")
 
 
+def _unbound(contents: Mapping[str, Content], received: str | None, history: History) -> tuple[str, ...]:
+    """What no entry has the hash of. Where an entry has another one, that it is there is no excuse."""
+    digests = (contents[RECORDING].sha256, None if received is None else contents[received].sha256)
+    sealed = [(it.get("manifest_sha256"), it.get("plaintext_sha256")) for it in history.sealed]
+    known = any(it[0] == digests[0] and digests[1] in {None, it[1]} for it in sealed)
+    if history.sealed and not known:
+        raise VerificationError(Code.EVIDENCE_MISMATCH, RECORDING, "something else was sealed")
+    spoken = contents.get(_TRANSCRIPT)
+    if spoken is not None and history.transcripts and spoken.sha256 not in history.transcripts:
+        raise VerificationError(Code.EVIDENCE_MISMATCH, _TRANSCRIPT, "no entry has its hash")
+    missing = [] if known or received is None else [received]
+    return (*missing, *([_TRANSCRIPT] if spoken is not None and not history.transcripts else []))
+
+
 def _check_recording(
-    archive: EvidenceArchive,
-    manifest: Mapping[str, Any],
-    contents: Mapping[str, Content],
-    history: History,
+    archive: EvidenceArchive, manifest: Mapping[str, Any], contents: Mapping[str, Content]
 ) -> str | None:
-    """The audio is what was sealed, and the manifest says of it what was sealed; the audio's file."""
-    raw = archive.read(RECORDING, _MOST_MANIFEST)
-    recording = strict_object(raw, RECORDING)
+    """The audio is that of `recording.json`, and the manifest says what stands there; the audio's file."""
+    recording = strict_object(archive.read(RECORDING, _MOST_MANIFEST), RECORDING)
     stored = _object(recording.get("recording"), RECORDING)
     told = _object(manifest.get("recording"), MANIFEST)
     names = [name for name in contents if name.startswith(_RECEIVED)]
-    sealed = {
-        "manifest_sha256": contents[RECORDING].sha256,
-        "plaintext_sha256": str(stored.get("plaintext_sha256")),
-    }
-    known = any(all(entry.get(it) == sealed[it] for it in sealed) for entry in history.sealed)
-    if not known and (history.sealed or names):
-        raise VerificationError(Code.EVIDENCE_MISMATCH, RECORDING, "no entry says that this was sealed")
     ids = [(it.get("tenant_id"), it.get("call_id")) for it in (recording, manifest)]
     said = (told.get("manifest_sha256"), told.get("audio_sha256"), told.get("notice"), _purposes(told))
-    expected = (*sealed.values(), recording.get("notice"), recording.get("purposes"))
+    expected = (
+        contents[RECORDING].sha256,
+        stored.get("plaintext_sha256"),
+        recording.get("notice"),
+        recording.get("purposes"),
+    )
     if ids[0] != ids[1] or said != expected or not _same_times(told, recording):
         raise VerificationError(
             Code.EVIDENCE_MISMATCH, MANIFEST, "it says something else than what was sealed"

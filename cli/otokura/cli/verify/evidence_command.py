@@ -23,6 +23,7 @@ _UNKNOWN = (
 )
 _UNSTAMPED = "when the bundle was made, beyond its own word: it has no timestamp that was verified"
 _UNCOSIGNED = "that whoever runs the log shows everybody the same one: ask a witness, or keep checkpoints"
+_UNBOUND = "whether {what} is the call's, beyond access's word: the log's details of it are gone"
 _ERASED = "what {count} entries said: their details are erased, or were left out"
 
 
@@ -37,6 +38,12 @@ def evidence(
         list[Path] | None,
         typer.Option(help="Certificates (PEM) of a time-stamping authority; may be given several times."),
     ] = None,
+    details_expired: Annotated[
+        bool,
+        typer.Option(
+            help="Accept that the log's details of sealing and transcript are gone: access's word is left."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Verify a bundle of evidence, offline.
@@ -54,7 +61,7 @@ def evidence(
         typer.echo(f"Cannot begin: {error}", err=True)
         raise typer.Exit(2) from None
     try:
-        found = verify_evidence(bundle, logs, services, roots)
+        found = verify_evidence(bundle, logs, services, roots, details_expired=details_expired)
     except VerificationError as error:
         wrong = error.finding
         told = {"ok": False, "code": wrong.code, "where": wrong.where, "detail": wrong.detail}
@@ -66,6 +73,7 @@ def evidence(
 def unknown(found: Evidence) -> Sequence[str]:
     """What no verification of this bundle can tell."""
     more = [] if found.stamp is not None and found.stamp.trusted else [_UNSTAMPED]
+    more += [_UNBOUND.format(what=what) for what in found.unbound]
     if found.history.erased:
         more.append(_ERASED.format(count=found.history.erased))
     return [*_UNKNOWN, *more, _UNCOSIGNED]
@@ -97,7 +105,7 @@ def describe(found: Evidence) -> Sequence[str]:
         f"  call      {found.call_id}",
         f"  made      {found.made_at} by {found.made_by}: {found.reason}",
         f"  files     {found.files}, each with the hash in the signed manifest; no byte beside them",
-        f"  audio     {found.audio_sha256 or 'none'}" + (", as it was sealed" if found.audio_sha256 else ""),
+        f"  audio     {found.audio_sha256 or 'none'}{_bound(found)}",
         f"  history   {history.entries} entries, {history.first_at} to {history.last_at}, proved and signed",
     ]
     lines += [f"            {count:>5}  {action}" for action, count in sorted(history.actions.items())]
@@ -106,6 +114,12 @@ def describe(found: Evidence) -> Sequence[str]:
     lines.append(f"  timestamp {_stamp(found)}")
     lines += [f"  unknown   {each}" for each in unknown(found)]
     return [*lines, "Verified."]
+
+
+def _bound(found: Evidence) -> str:
+    if found.audio_sha256 is None:
+        return ""
+    return ", NOT bound by the log any more" if found.unbound else ", as it was sealed"
 
 
 def _stamp(found: Evidence) -> str:

@@ -14,6 +14,7 @@ from otokura.cli.verify.receipts import verify_receipt
 from otokura.cli.verify.strict_json import strict_object
 
 ENTRIES = "custody/entries.jsonl"
+_MEMBERS = {"shard", "index", "leaf", "entry", "salt", "erased_at", "erased_why", "path"}
 _MOST_LINE = 4 << 20
 _MOST_NOTE = 64 << 10
 _SEALED, _TRANSCRIBED, _OPENED = "recording.sealed", "recording.transcribed", "read.opened"
@@ -67,6 +68,8 @@ def verify_history(
     before = (0, -1)
     for line in archive.lines(ENTRIES, _MOST_LINE):
         item = strict_object(line, ENTRIES)
+        if not item.keys() <= _MEMBERS:
+            raise VerificationError(Code.MALFORMED, ENTRIES, "an entry has members of another version")
         place = (_whole(item.get("shard")), _whole(item.get("index")))
         if place <= before or place[0] not in notes:
             raise VerificationError(Code.MALFORMED, ENTRIES, f"entry {place} is out of order, or of no log")

@@ -34,13 +34,16 @@ from otokura.audit.views import WHY, Why, encoded_salt, opened, why
 from otokura.shared.authentication import require
 from otokura.shared.errors import BadRequest, Forbidden, IntegrityError, Unauthenticated, Unavailable
 from otokura.shared.events import Role
-from otokura.shared.pagination import DEFAULT_LIMIT, Cursor, CursorText, Limit
+from otokura.shared.pagination import DEFAULT_LIMIT, Cursor, Limit
 from otokura.shared.problems import responses
 from otokura.shared.tokens import Principal
 
 _DOMAIN = b"otokura.custody-cursor.v1\n"
 _LOOKS = 40
 _LOOK_SECONDS = 0.1
+MOST_YEARS = 40
+LONGEST_CURSOR = 8192
+"""A cursor names the trees that are still to be gone through: up to some 110 characters each."""
 
 Custodian = Annotated[Principal, Depends(require(Role.AUDITOR, Role.EVIDENCE_OFFICER))]
 Current = Annotated[State, Depends(current)]
@@ -95,7 +98,7 @@ class CustodyCursor(Cursor):
 
     shard: int
     index: int
-    trees: dict[int, _Root] = Field(max_length=8)
+    trees: dict[int, _Root] = Field(max_length=MOST_YEARS)
     seal: str = Field(default="", max_length=88)
 
     def sealed(self, key: Ed25519PrivateKey, call_id: UUID) -> CustodyCursor:
@@ -135,7 +138,9 @@ async def get_custody(
     ] = None,
     read_id: Annotated[UUID | None, Query(description="The read that it is asked for: written down.")] = None,
     limit: Limit = DEFAULT_LIMIT,
-    cursor: CursorText = None,
+    cursor: Annotated[
+        str | None, Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; opaque.")
+    ] = None,
 ) -> Custody:
     """Every entry about a call of the tenant, oldest first, each with its proof of inclusion.
 

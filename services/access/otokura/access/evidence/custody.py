@@ -28,12 +28,15 @@ log = logs.get_logger(__name__)
 
 MOST_ENTRIES = 100_000
 """In one bundle: a call that has more was read for years by a machine, and is a case for the log itself."""
+_MEMBERS = {"shard", "index", "leaf", "entry", "salt", "erased_at", "erased_why", "path"}
 _PAGE = 100
 _MOST_BYTES = 128 * 1024 * 1024
 _LIFETIME = timedelta(seconds=60)
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _TRIES = 5
 _TRY_SECONDS = 1.0
+_LATER = {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.UNAUTHORIZED}
+"""The entry is on its way into a signed tree; or the key of our tokens is, to an audit that just began."""
 
 
 class Tree(BaseModel):
@@ -168,9 +171,8 @@ class _Asking:
             if status == HTTPStatus.OK:
                 return _parsed(body)
             log.warning("the audit service gives no history", call=self.url, status=status)
-            if status not in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.UNAUTHORIZED}:
+            if status not in _LATER:
                 break
-            # The entry is on its way; or the key of our tokens is, to an audit that has just begun.
             await asyncio.sleep(_TRY_SECONDS)
         raise Unavailable("The audit service does not give the call's history now: try again soon.")
 
@@ -195,4 +197,6 @@ def _parsed(body: bytes) -> _Page:
 
 
 def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """What a bundle of this version holds of an entry, whatever audit tells beside it."""
+    held = {name: it for name, it in item.items() if name in _MEMBERS}
+    return json.dumps(held, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

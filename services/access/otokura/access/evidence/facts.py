@@ -19,12 +19,16 @@ MANIFEST, SIGNATURE, TIMESTAMP = "manifest.json", "manifest.json.sig", "manifest
 RECORDING, ENTRIES, VCON = "recording.json", "custody/entries.jsonl", "vcon.json"
 README, SUMMARY = "README.txt", "summary.pdf"
 _SUFFIXES = {
+    "audio/aac": "aac",
+    "audio/aiff": "aiff",
+    "audio/amr": "amr",
     "audio/flac": "flac",
     "audio/mp4": "m4a",
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
     "audio/wav": "wav",
     "audio/webm": "webm",
+    "audio/x-matroska": "mka",
     "audio/x-wav": "wav",
 }
 

@@ -46,7 +46,7 @@ _JA = """\
 ファイルは一つも変更できません。一バイトでも変わると、検証は失敗します。
 
   通話     {call_id}
-  日時     {started_ja} から {ended_ja} まで
+  日時     {started_ja} (長さ {length})
   告知     {notice_ja}
   利用目的 {purposes_ja}
   作成者   {name} ({made_ja})
@@ -80,7 +80,7 @@ This is the recording of one call that Otokura keeps, and all that the log holds
 No file of it can be changed: after one byte is changed, verification fails.
 
   call       {call_id}
-  time       {started_en} to {ended_en}
+  time       {started_en}, {length} long
   notice     {notice_en}
   purposes   {purposes_en}
   made by    {name}, {made_en}
@@ -122,17 +122,16 @@ def _words(facts: Facts, timestamp: Timestamp) -> dict[str, object]:
     return {
         "call_id": recording.call_id,
         "started_ja": in_japan(recording.started_at),
-        "ended_ja": in_japan(recording.ended_at),
         "started_en": in_utc(recording.started_at),
-        "ended_en": in_utc(recording.ended_at),
+        "length": length(facts),
         "notice_ja": notice[0],
         "notice_en": notice[1],
         "purposes_ja": "、".join(it.get("label_ja", it["name"]) for it in purposes) or "なし",
         "purposes_en": "; ".join(it.get("label_en", it["name"]) for it in purposes) or "none",
-        "name": facts.made_by["name"],
+        "name": one_line(facts.made_by["name"]),
         "made_ja": in_japan(facts.made_at),
         "made_en": in_utc(facts.made_at),
-        "reason": facts.reason,
+        "reason": one_line(facts.reason),
         "entries": facts.told.entries,
         "erased": facts.told.erased,
         "timestamp_ja": stamped[0],
@@ -151,6 +150,17 @@ def timestamp_words(timestamp: Timestamp) -> tuple[str, str]:
 
 def _missing(facts: Facts, language: int, title: str) -> str:
     return "".join(f"  {title}: {what}: {MISSING[why][language]}\n" for what, why in facts.missing.items())
+
+
+def length(facts: Facts) -> str:
+    """How long the recording is, in minutes and seconds."""
+    minutes, seconds = divmod(facts.manifest.duration_ms // 1000, 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def one_line(text: str) -> str:
+    """Somebody's words, so that they cannot look like lines of ours."""
+    return " ".join(text.split())
 
 
 def in_japan(at: datetime) -> str:

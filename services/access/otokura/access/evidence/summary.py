@@ -10,7 +10,7 @@ from functools import lru_cache
 import pylopdf
 
 from otokura.access.evidence.facts import Facts, Timestamp
-from otokura.access.evidence.readme import MISSING, NOTICES, in_japan, in_utc, timestamp_words
+from otokura.access.evidence.readme import MISSING, NOTICES, in_japan, in_utc, length, timestamp_words
 
 _LEFT, _MIDDLE, _RIGHT, _TOP, _BOTTOM = 48.0, 190.0, 547.0, 48.0, 800.0
 _SIZE, _SMALL, _LARGE = 9.0, 7.5, 17.0
@@ -57,15 +57,10 @@ def _told(facts: Facts, timestamp: Timestamp) -> list[tuple[str, str, str]]:
     ]
     actions = ", ".join(f"{action} {count}" for action, count in sorted(told.actions.items()))
     logs = "\n".join(f"{tree.origin}: {tree.size} entries" for tree in facts.trees)
-    minutes, seconds = divmod(recording.duration_ms // 1000, 60)
     return [
         ("通話", "call", str(recording.call_id)),
         ("日時", "time", f"{in_japan(recording.started_at)}\n{in_utc(recording.started_at)}"),
-        (
-            "長さ・向き",
-            "length, direction",
-            f"{minutes}:{seconds:02}  {_ROWS[recording.direction]}",
-        ),
+        ("長さ・向き", "length, direction", f"{length(facts)}  {_ROWS[recording.direction]}"),
         ("告知", "notice", f"{notice[0]} / {notice[1]}"),
         ("利用目的", "purposes", "\n".join(purposes) or "なし / none"),
         ("音声の SHA-256", "SHA-256 of the audio", recording.recording.plaintext_sha256),

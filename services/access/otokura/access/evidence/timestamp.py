@@ -6,6 +6,7 @@ then the bundle says plainly that there is none.
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from http import HTTPStatus
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class Authority:
 def _check_about(response: TimeStampResponse, nonce: int | None, digest: bytes) -> None:
     """It was granted, and is about what was asked now. Whether its signature is good is not known here."""
     info = response.tst_info if response.status == PKIStatus.GRANTED else None
-    if info is None or (info.nonce, info.message_imprint.message) != (nonce, digest):
+    if info is None or info.nonce != nonce or not compare_digest(info.message_imprint.message, digest):
         raise ValueError("not granted, or about something else")
 
 

@@ -1,0 +1,87 @@
+"""The container of a bundle, and the command that verifies one."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from evidence_bundles import MADE_AT, Maker
+from otokura.access.evidence.container import SealedArchive
+from otokura.cli.__main__ import app
+from otokura.cli.verify import Code, VerificationError
+from otokura.cli.verify.evidence_archive import EvidenceArchive
+from otokura.shared.ids import uuid7
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+def refused(maker: Maker, path: Path) -> Code:
+    """How the verifier refuses a bundle."""
+    with pytest.raises(VerificationError) as caught:
+        maker.verify(path)
+    return caught.value.finding.code
+
+
+@pytest.mark.guarantee("L29")
+def test_archives_that_programs_read_differently_are_refused(maker: Maker, tmp_path: Path) -> None:
+    """Even sealed by access: names that leave the folder, or stand twice; compressed; bytes between."""
+    key = maker.scribes["access"].key
+
+    def sealed(*members: str, between: bytes = b"") -> Path:
+        archive = SealedArchive(MADE_AT, key)
+        data = b""
+        for name in members:
+            archive.add(name, b"content")
+            data += archive.take()
+        if between:
+            archive._archive._outlet.write(between)
+        path = tmp_path / f"{uuid7()}.zip"
+        path.write_bytes(data + archive.finish())
+        return path
+
+    with EvidenceArchive(sealed("a.txt", "b/c.txt"), key.public_key()) as archive:
+        assert set(archive.members) == {"a.txt", "b/c.txt"}
+    odd = (["../a"], ["/a"], ["a/../b"], ["a\\b"], ["a", "A"], ["a/b/c"], [".a"], ["あ"], ["a"] * 2)
+    for names_in in odd:
+        with (
+            pytest.warns(UserWarning, match="Duplicate")
+            if len(set(names_in)) < len(names_in)
+            else nullcontext()
+        ):
+            path = sealed(*names_in)
+        assert refused(maker, path) is Code.MALFORMED
+    assert refused(maker, sealed("a", between=b"hidden")) is Code.MALFORMED
+    assert refused(maker, sealed(*(f"a{n}" for n in range(65)))) is Code.MALFORMED
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zipfile, "ZIP_STORED", zipfile.ZIP_DEFLATED)
+        path = sealed("bomb")
+    assert refused(maker, path) is Code.MALFORMED
+
+
+@pytest.mark.guarantee("L29")
+def test_the_command_says_what_it_checked_and_what_it_cannot_know(maker: Maker, tmp_path: Path) -> None:
+    path, key, keys = maker.make(), tmp_path / "log.vkey", tmp_path / "keys.json"
+    key.write_text(maker.log().vkey)
+    keys.write_text(json.dumps(maker.source_keys))
+    options = ["--key", str(key), "--source-keys", str(keys)]
+    result = CliRunner().invoke(app, ["verify", "evidence", str(path), *options])
+    assert result.exit_code == 0, result.output
+    assert "a speaker is who they say they are" in result.output
+    assert "4 entries" in result.output
+    assert "not-configured" in result.output
+    assert result.output.endswith("Verified.\n")
+    told = json.loads(CliRunner().invoke(app, ["verify", "evidence", str(path), *options, "--json"]).output)
+    assert (told["ok"], told["history"]["actions"]["read.denied"], len(told["unknown"])) == (True, 1, 7)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    result = CliRunner().invoke(app, ["verify", "evidence", str(path), *options])
+    assert result.exit_code == 1
+    assert "evidence-seal" in result.output
+    assert CliRunner().invoke(app, ["verify", "evidence", str(tmp_path / "none"), *options]).exit_code == 2
