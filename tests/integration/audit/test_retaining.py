@@ -114,6 +114,17 @@ async def test_details_about_a_held_call_stay_until_no_hold_is_left(log: Log) ->
 
 
 @pytest.mark.guarantee("L13")
+async def test_what_makes_a_recording_evidence_goes_with_the_call_alone(log: Log) -> None:
+    scribe, tenant_id = Scribe(), await add_tenant(log, 365)
+    about: dict[str, Any] = {"tenant_id": tenant_id, "call_id": uuid7()}
+    actions = ("recording.sealed", "recording.transcribed", "read.opened")
+    await sequenced(log, [scribe.entry(action=action, **about) for action in actions], YEARS)
+    assert await retaining(log).look(NOW) == 1
+    kept = {row.action for row in await rows(log, tenant_id) if row.recorded is not None}
+    assert kept == {"recording.sealed", "recording.transcribed"}
+
+
+@pytest.mark.guarantee("L13")
 async def test_a_hold_that_ended_by_itself_holds_no_more(log: Log) -> None:
     scribe, tenant_id, call_id = Scribe(), await add_tenant(log, 365), uuid7()
     about: dict[str, Any] = {"tenant_id": tenant_id, "call_id": call_id}

@@ -46,6 +46,8 @@ RETAINING_LOCK = 0x6F746F6B_75726130
 """Advisory lock key: "otokura" and 48. Replicas take turns."""
 BATCH = 1_000
 """Details that one transaction removes."""
+WITH_THE_CALL = (Action.RECORDING_SEALED, Action.RECORDING_TRANSCRIBED)
+"""Actions whose details go with the call alone: they hold the hashes by which its recording is evidence."""
 NOBODY = UUID(int=0)
 """Stands for no tenant in `detail_retention`."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -128,7 +130,7 @@ async def _remove(session: AsyncSession, tenant_id: UUID | None, *due: ColumnEle
     mine = (
         col(Entry.tenant_id) == tenant_id,
         col(Entry.recorded).is_not(None),
-        col(Entry.action).not_in(KEPT),
+        col(Entry.action).not_in((*KEPT, *WITH_THE_CALL)),
     )
     chosen = select(*place).where(*mine, *due).order_by(col(Entry.sequenced_at)).limit(BATCH)
     statement = update(Entry).where(tuple_(*place).in_(chosen)).values(bare(RETENTION))
