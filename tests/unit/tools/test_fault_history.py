@@ -136,6 +136,10 @@ WRONG: dict[str, tuple[Callable[[History], object], str]] = {
         entry(Entry("e9", "access/1", 9, "read.denied"), announced=False),
         "log: entry e9 comes from nowhere",
     ),
+    "a second first entry": (
+        lambda h: h.log.extend(Entry(f"o{at}", f"audit/{at}", 1, "shard.opened") for at in (1, 2)),
+        "log: entry o2 comes from nowhere",
+    ),
     "a number is absent": (lambda h: h.holes.update({"access/1": [(7, 8)]}), "log: number 7 of access/1"),
     "the verifier objects": (lambda h: h.findings.append("tile-altered"), "verifier: tile-altered"),
     "a false gap": (lambda h: h.alerts.append(("gap", "access/1")), "alert: gap of access/1"),
