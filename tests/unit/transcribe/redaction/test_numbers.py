@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otokura.shared.redactions import RedactionKind, RedactionPolicy
@@ -146,3 +146,17 @@ def test_a_kind_that_the_tenant_does_not_redact_stays() -> None:
     turns = conversation((1, "電話は090-1234-5678、メールはa@example.jpです。"))
     policy = RedactionPolicy(off=frozenset({"phone-number"}))
     assert [one.kind for one in find(turns, "ja", policy)] == [RedactionKind.EMAIL]
+
+
+@pytest.mark.guarantee("T20")
+@pytest.mark.parametrize("language", ["ja", "en", "fr"])
+@given(
+    rest=st.text("0123456789", min_size=6, max_size=10), prefix=st.sampled_from(["010", "011", "00", "000"])
+)
+@example(prefix="010", rest="2100000")
+def test_a_number_that_dials_a_country_that_there_is_not_is_hidden_all_the_same(
+    language: str, prefix: str, rest: str
+) -> None:
+    """010 2100 000: 010 dials abroad from Japan, and no country has the code 210."""
+    digits = prefix + rest
+    assert found((1, f"{digits} です。"), language=language) != []

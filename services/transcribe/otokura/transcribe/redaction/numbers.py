@@ -190,14 +190,21 @@ def _planned(asked: _Asked, region: str) -> bool:
 
 
 def _possible(digits: str, region: str) -> bool:
-    return phonenumbers.is_possible_number(phonenumbers.parse(digits, region))
+    number = _parsed(digits, region)
+    return number is not None and phonenumbers.is_possible_number(number)
 
 
 def _valid(digits: str, region: str | None) -> bool:
+    number = _parsed(digits, region)
+    return number is not None and phonenumbers.is_valid_number(number)
+
+
+def _parsed(digits: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """The digits as a telephone number; None when they dial a country that there is not (010 from Japan)."""
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(digits, region))
+        return phonenumbers.parse(digits, region)
     except phonenumbers.NumberParseException:
-        return False
+        return None
 
 
 def _misheard_phone(asked: _Asked) -> bool:
