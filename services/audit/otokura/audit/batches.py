@@ -64,6 +64,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         whole.prepared += batch.prepared
         whole.origins += batch.origins
         whole.rejected += batch.rejected
+        whole.counted += batch.counted
         for source, told in batch.news.items():
             whole.heard(source, told.partition).follow(told)
     return whole
