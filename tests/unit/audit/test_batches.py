@@ -6,18 +6,19 @@ import hashlib
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import rfc8785
 
 from audit_logs import Scribe, keys_of, message, record
-from otokura.audit.batches import join, read_batch
+from otokura.audit.batches import Batch, join, read_batch
 from otokura.audit.leaves import prepare
 from otokura.audit.source_keys import SourceKeys
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.cloudevents import Record
+from otokura.shared.ids import uuid7
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ def test_heartbeats_are_noted_and_are_no_leaves(scribe: Scribe) -> None:
     assert not batch.prepared
     assert batch.news[scribe.source].last_seq == 7
     assert batch.news[scribe.source].closed
+
+
+def test_a_batch_that_was_read_in_pieces_lacks_nothing(scribe: Scribe) -> None:
+    """Every member of it: entries, their messages, counts, news, and what is set aside."""
+    events = [scribe.entry(), scribe.counted({uuid7(): (1, 0)}), scribe.heartbeat(), Scribe().entry()]
+    messages = [message(event, at) for at, event in enumerate(events)]
+    whole = read_batch(messages, keys_of(scribe))
+    joined = join([read_batch([one], keys_of(scribe)) for one in messages])
+    for member in fields(Batch):
+        assert getattr(whole, member.name), member.name
+        if member.name != "prepared":  # each preparation has a salt of its own
+            assert getattr(joined, member.name) == getattr(whole, member.name), member.name
+    assert [item.event for item in joined.prepared] == [item.event for item in whole.prepared]
 
 
 @pytest.mark.guarantee("L3")
