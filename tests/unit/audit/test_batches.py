@@ -82,8 +82,12 @@ def test_heartbeats_are_noted_and_are_no_leaves(scribe: Scribe) -> None:
 
 def test_a_batch_that_was_read_in_pieces_lacks_nothing(scribe: Scribe) -> None:
     """Every member of it: entries, their messages, counts, news, and what is set aside."""
-    events = [scribe.entry(), scribe.counted({uuid7(): (1, 0)}), scribe.heartbeat(), Scribe().entry()]
-    messages = [message(event, at) for at, event in enumerate(events)]
+    messages = [
+        message(scribe.entry(), 0),
+        message(scribe.counted({uuid7(): (1, 0)}), 1),
+        message(scribe.heartbeat(), 2),
+        message(Scribe().entry(), 3),
+    ]
     whole = read_batch(messages, keys_of(scribe))
     joined = join([read_batch([one], keys_of(scribe)) for one in messages])
     for member in fields(Batch):
