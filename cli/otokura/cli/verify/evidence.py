@@ -18,6 +18,7 @@ from typing import Any, cast
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.evidence_archive import Content, EvidenceArchive
 from otokura.cli.verify.evidence_history import History, verify_history
 from otokura.cli.verify.evidence_stamp import TIMESTAMP, Stamp, verify_stamp
@@ -69,6 +70,7 @@ def verify_evidence(
     source_keys: Mapping[str, str],
     tsa_roots: Sequence[bytes] = (),
     *,
+    witnesses: Witnesses | None = None,
     details_expired: bool = False,
 ) -> Evidence:
     """Verifies a bundle as `POST /v1/calls/{id}/evidence` gives it.
@@ -78,6 +80,7 @@ def verify_evidence(
         vkeys: public keys of the logs (one a year) in which the history stands.
         source_keys: by service, base64 of its Ed25519 public key.
         tsa_roots: certificates (PEM) of the authorities whose timestamps are believed.
+        witnesses: who must have cosigned the tree in which the history stands, of each year.
         details_expired: accept that the log says no more what was sealed and transcribed, where the details
             of entries are gone. Whoever leaves details out can then put in other audio, with access's key.
 
@@ -93,7 +96,7 @@ def verify_evidence(
         if manifest.get("type") != TYPE:
             raise VerificationError(Code.MALFORMED, MANIFEST, f"not a {TYPE}")
         contents = _files(archive, manifest)
-        history = verify_history(archive, manifest, vkeys, source_keys)
+        history = verify_history(archive, manifest, vkeys, source_keys, witnesses)
         _check_opened(manifest, history)
         received = _check_recording(archive, manifest, contents)
         unbound = _unbound(contents, received, history)

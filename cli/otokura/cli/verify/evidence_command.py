@@ -12,6 +12,7 @@ import typer
 
 from otokura.cli.verify.evidence import Evidence, verify_evidence
 from otokura.cli.verify.findings import VerificationError
+from otokura.cli.verify.options import Quorum, Witnessing, read_witnesses
 from otokura.cli.verify.strict_json import strict_object
 
 _UNKNOWN = (
@@ -20,6 +21,7 @@ _UNKNOWN = (
     "that the transcript is right: a machine made it; the audio is the original",
     "that audio/playable.wav, transcript.txt and summary.pdf say the same: compare them with the originals",
     "that the clocks of the servers were right",
+    "that the history is whole: each entry is proved, but not that none was left out",
 )
 _UNSTAMPED = "when the bundle was made, beyond its own word: it has no timestamp that was verified"
 _UNCOSIGNED = "that whoever runs the log shows everybody the same one: ask a witness, or keep checkpoints"
@@ -38,6 +40,8 @@ def evidence(
         list[Path] | None,
         typer.Option(help="Certificates (PEM) of a time-stamping authority; may be given several times."),
     ] = None,
+    witness: Witnessing = None,
+    quorum: Quorum = None,
     details_expired: Annotated[
         bool,
         typer.Option(
@@ -55,13 +59,16 @@ def evidence(
         services = strict_object(source_keys.read_bytes(), str(source_keys))
         logs = [Path(it).read_text() if "+" not in it or Path(it).is_file() else it for it in key]
         roots = [path.read_bytes() for path in tsa_root or ()]
+        witnesses = read_witnesses(witness, quorum)
         if not bundle.is_file():
             raise FileNotFoundError(f"{bundle} is no file")
     except (OSError, ValueError, VerificationError) as error:
         typer.echo(f"Cannot begin: {error}", err=True)
         raise typer.Exit(2) from None
     try:
-        found = verify_evidence(bundle, logs, services, roots, details_expired=details_expired)
+        found = verify_evidence(
+            bundle, logs, services, roots, witnesses=witnesses, details_expired=details_expired
+        )
     except VerificationError as error:
         wrong = error.finding
         told = {"ok": False, "code": wrong.code, "where": wrong.where, "detail": wrong.detail}
@@ -76,7 +83,7 @@ def unknown(found: Evidence) -> Sequence[str]:
     more += [_UNBOUND.format(what=what) for what in found.unbound]
     if found.history.erased:
         more.append(_ERASED.format(count=found.history.erased))
-    return [*_UNKNOWN, *more, _UNCOSIGNED]
+    return [*_UNKNOWN, *more, *([] if found.history.cosigned else [_UNCOSIGNED])]
 
 
 def summarise(found: Evidence) -> dict[str, Any]:
@@ -90,8 +97,13 @@ def summarise(found: Evidence) -> dict[str, Any]:
         "first_at": history.first_at,
         "last_at": history.last_at,
         "checkpoints": [
-            {"origin": it.origin, "size": it.size, "root": it.root.hex()}
-            for it in history.checkpoints.values()
+            {
+                "origin": it.origin,
+                "size": it.size,
+                "root": it.root.hex(),
+                "witnesses": [each.name for each in history.cosigned.get(year, ())],
+            }
+            for year, it in history.checkpoints.items()
         ],
     }
     return {"ok": True, **told, "unknown": list(unknown(found))}
@@ -110,6 +122,11 @@ def describe(found: Evidence) -> Sequence[str]:
     ]
     lines += [f"            {count:>5}  {action}" for action, count in sorted(history.actions.items())]
     lines += [f"  log       {it.origin}, signed at {it.size} entries" for it in history.checkpoints.values()]
+    lines += [
+        f"  witness   {each.name} saw that tree of {year}"
+        for year, cosigned in history.cosigned.items()
+        for each in cosigned
+    ]
     lines += [f"  missing   {what}: {why}" for what, why in found.missing.items()]
     lines.append(f"  timestamp {_stamp(found)}")
     lines += [f"  unknown   {each}" for each in unknown(found)]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.evidence_archive import EvidenceArchive
-from otokura.cli.verify.findings import Code, VerificationError
+from otokura.cli.verify.findings import Code, Cosignature, VerificationError
 from otokura.cli.verify.notes import Checkpoint, open_checkpoint, parse_vkey
 from otokura.cli.verify.receipts import verify_receipt
 from otokura.cli.verify.strict_json import strict_object
@@ -28,6 +29,7 @@ class History:
         entries: how many.
         erased: how many of them have lost their details.
         checkpoints: by year, the signed tree that holds them.
+        cosigned: by year, the witnesses who had seen that tree, of those that were asked for.
         actions: how many of each kind.
         sealed: the details of `recording.sealed`.
         transcripts: the hashes that `recording.transcribed` names.
@@ -38,6 +40,7 @@ class History:
     entries: int = 0
     erased: int = 0
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict[int, Checkpoint])
+    cosigned: dict[int, tuple[Cosignature, ...]] = field(default_factory=dict[int, tuple[Cosignature, ...]])
     actions: dict[str, int] = field(default_factory=dict[str, int])
     sealed: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
     transcripts: set[str] = field(default_factory=set[str])
@@ -51,6 +54,7 @@ def verify_history(
     manifest: Mapping[str, Any],
     vkeys: Sequence[str],
     source_keys: Mapping[str, str],
+    witnesses: Witnesses | None = None,
 ) -> History:
     """Verifies every entry, in order, each against the one checkpoint of its year.
 
@@ -59,12 +63,15 @@ def verify_history(
         manifest: its manifest, whose signature is verified.
         vkeys: public keys of the logs.
         source_keys: by service, base64 of its Ed25519 public key.
+        witnesses: who must have cosigned the tree of each year.
 
     Raises:
         VerificationError: what does not hold, by name.
     """
     history = History()
     notes = _checkpoints(archive, manifest, vkeys, history)
+    if witnesses is not None:
+        history.cosigned = {year: witnesses.require(it) for year, it in history.checkpoints.items()}
     before = (0, -1)
     for line in archive.lines(ENTRIES, _MOST_LINE):
         item = strict_object(line, ENTRIES)

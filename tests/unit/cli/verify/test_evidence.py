@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from audit_logs import FolderLog, Scribe
+from cosigning import hand
 from evidence_bundles import AUDIO, ORIGIN, REASON, Files, Maker, lines_of, with_lines
 from otokura.access.evidence import facts as names
 from otokura.cli.verify import Code, VerificationError, verify_evidence
+from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.evidence_command import describe
 from otokura.shared.ids import uuid7
 
@@ -44,6 +47,26 @@ def test_an_honest_bundle_proves_audio_transcript_and_history(maker: Maker) -> N
     assert (found.history.entries, found.history.erased) == (4, 1)
     assert found.history.checkpoints[2026].size == len(maker.items)
     assert (found.stamp, found.stamp_missing) == (None, "not-configured")
+
+
+@pytest.mark.guarantee("L29")
+def test_who_saw_the_tree_of_the_history_is_told_and_can_be_demanded(maker: Maker) -> None:
+    one, other = hand("one.example/w"), hand("other.example/w")
+    note = "custody/checkpoint-2026.txt"
+
+    def cosigned(files: Files) -> None:
+        files[note] += one.line(files[note].decode(), at=int(time.time())).encode()
+
+    path = maker.make(cosigned)
+    found = maker.verify(path, witnesses=Witnesses.parse([one.vkey, other.vkey], 1))
+    assert [each.name for each in found.history.cosigned[2026]] == [one.name]
+    told = "\n".join(describe(found))
+    assert f"witness   {one.name} saw that tree" in told
+    assert "the same one" not in told
+    assert "the same one" in "\n".join(describe(maker.verify(path)))
+    with pytest.raises(VerificationError) as caught:
+        maker.verify(path, witnesses=Witnesses.parse([one.vkey, other.vkey]))
+    assert caught.value.finding.code == Code.NOT_WITNESSED
 
 
 def regions(path: Path) -> dict[str, list[int]]:
