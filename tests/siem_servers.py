@@ -39,6 +39,8 @@ class Syslog:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.dies:
+            # Who does not wait for an answer has long sent everything, and taken it for received.
+            await asyncio.sleep(0.5)
             # As the kernel closes for a process that was killed with bytes unread.
             line: socket.socket = writer.get_extra_info("socket")
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

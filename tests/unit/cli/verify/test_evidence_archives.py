@@ -79,7 +79,7 @@ def test_the_command_says_what_it_checked_and_what_it_cannot_know(maker: Maker, 
     assert "not-configured" in result.output
     assert result.output.endswith("Verified.\n")
     told = json.loads(CliRunner().invoke(app, ["verify", "evidence", str(path), *options, "--json"]).output)
-    assert (told["ok"], told["history"]["actions"]["read.denied"], len(told["unknown"])) == (True, 1, 7)
+    assert (told["ok"], told["history"]["actions"]["read.denied"], len(told["unknown"])) == (True, 1, 8)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     result = CliRunner().invoke(app, ["verify", "evidence", str(path), *options])
     assert result.exit_code == 1
