@@ -20,7 +20,8 @@ from otokura.shared.policy.engine import POLICY_DIR
 
 RUN = CliRunner()
 UNDECIDED = """
-    source.opened source.closed shard.opened entries.listed entries.exported details.removed policies.changed
+    source.opened source.closed shard.opened details.removed policies.changed
+    entries.listed entries.exported alerts.listed
     signal.raised bootstrap.completed bootstrap.refused
     read.closed disclosure.closed grant.used token.accepted token.denied password.changed
     call.settled recording.sealed recording.transcribed key.handed-over keys.rotated keys.destroyed

@@ -7,6 +7,7 @@ the last token that it may have signed has expired.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -27,7 +28,7 @@ from otokura.shared.events import IssuerUpdated
 from otokura.shared.outbox import publish
 from otokura.shared.tokens import MAX_LIFETIME
 
-_REFRESH_SECONDS = 5.0
+_REFRESH_SECONDS = 0.5
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
@@ -75,6 +76,7 @@ class SigningKeys:
         self._jwk = public_jwk(private_key.public_key())
         self._known: dict[str, Ed25519PublicKey] = {}
         self._refreshed = float("-inf")
+        self._refreshing = asyncio.Lock()
 
     @property
     def kid(self) -> str:
@@ -110,9 +112,17 @@ class SigningKeys:
         return {"keys": [key.jwk for key in keys if _in_use(key, now - MAX_LIFETIME - timedelta(minutes=5))]}
 
     async def lookup(self, kid: str) -> Ed25519PublicKey | None:
-        """The key of an id; one that is new to us is looked up in the database, every 5 s at most."""
-        if kid not in self._known and time.monotonic() - self._refreshed > _REFRESH_SECONDS:
-            await self._refresh()
+        """The key of an id; one that is new to us is looked up in the database.
+
+        It may be that of a replica that has begun this moment. Whoever makes ids up waits for the next look,
+        all of them for the same one: the database is asked twice a second at most.
+        """
+        asked = time.monotonic()
+        if kid not in self._known:
+            async with self._refreshing:
+                if self._refreshed < asked:
+                    await asyncio.sleep(self._refreshed + _REFRESH_SECONDS - time.monotonic())
+                    await self._refresh()
         return self._known.get(kid)
 
     async def _refresh(self) -> None:
