@@ -106,7 +106,7 @@ class AuditService:
             "issuer": ISSUER,
             "audit_signing_key_file": self.folder / "audit.pem",
             "log_signing_key_file": self.folder / "log.pem",
-            "log_origin": ORIGIN,
+            "log_origin": self.origin,
             "log_bucket": self.bucket,
             "source_keys_file": self.folder / "sources.json",
             "lock_days": 1,
@@ -117,6 +117,11 @@ class AuditService:
             **servers.inherited_environment(),
             **{f"OTOKURA_{name.upper()}": str(value) for name, value in settings.items()},
         }
+
+    @property
+    def origin(self) -> str:
+        """The log's name, without the year."""
+        return self.overrides.get("log_origin", ORIGIN)
 
     @property
     def url(self) -> str:
@@ -134,7 +139,7 @@ class AuditService:
     @property
     def vkey(self) -> str:
         """The current log's public key, from its private one: not from the log."""
-        return make_vkey(f"{ORIGIN}/{self.year}", self._log_key.public_key().public_bytes_raw())
+        return make_vkey(f"{self.origin}/{self.year}", self._log_key.public_key().public_bytes_raw())
 
     def source_keys(self) -> dict[str, str]:
         """By service, the public key with which it signs, as verifiers have them."""

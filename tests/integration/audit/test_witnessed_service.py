@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,10 @@ def audit(
 ) -> AuditService:
     listed = tmp_path_factory.mktemp("list") / "witnesses.json"
     listed.write_text(json.dumps([{"url": f"http://127.0.0.1:{witness.port}", "vkey": witness.vkey}]))
-    service = make_audit(witnesses_file=listed, witness_interval_seconds=0.1, witness_answer_seconds=2)
+    # A name of its own: logs of other tests tell of theirs on the same broker, signed by other keys.
+    origin = f"{secrets.token_hex(6)}.example.jp/log"
+    often = {"witness_interval_seconds": 0.1, "witness_answer_seconds": 2}
+    service = make_audit(log_origin=origin, witnesses_file=listed, **often)
     trusted = RUN.invoke(app, ["witness", "trust", service.vkey, "--state", str(witness.folder)])
     assert trusted.exit_code == 0, trusted.output
     return service
@@ -146,9 +150,7 @@ async def test_a_follower_who_hears_another_checkpoint_on_kafka_is_told(
         return bool(told["continues"] >= 1 and told["size"] >= 3)
 
     await until(look)
-    fork = FolderLog(
-        tmp_path, [b"another entry"], audit._log_key, origin=f"audit.example.jp/log/{audit.year}"
-    )
+    fork = FolderLog(tmp_path, [b"another entry"], audit._log_key, origin=f"{audit.origin}/{audit.year}")
     stranger = FolderLog(tmp_path, [b"x"], origin="elsewhere.example/log/2026")
     for note in (stranger.note(), fork.note()):
         await audit.send(Record(TOPIC, b"k", [], json.dumps({"checkpoint": note}).encode()))
