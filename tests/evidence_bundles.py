@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from access_calls import manifest_of, started_of, transcript_of
 from audit_logs import FolderLog, Scribe
 from otokura.access.evidence import facts as names
@@ -24,6 +26,7 @@ from otokura.access.reads.vcon import AudioFile, Source, vcon
 from otokura.audit.leaves import Prepared, prepare
 from otokura.audit.proofs import Prover
 from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.findings import Code, VerificationError
 from otokura.shared.events import TenantSettings
 from otokura.shared.ids import uuid7
 from otokura.shared.manifest import Manifest, StoredObject
@@ -171,6 +174,13 @@ class Maker:
 
     def verify(self, path: Path, **more: Any) -> Evidence:
         return verify_evidence(path, [self.log().vkey], self.source_keys, **more)
+
+
+def refused(maker: Maker, path: Path) -> Code:
+    """How the verifier refuses a bundle."""
+    with pytest.raises(VerificationError) as caught:
+        maker.verify(path)
+    return caught.value.finding.code
 
 
 def lines_of(files: Mapping[str, bytes]) -> list[dict[str, Any]]:

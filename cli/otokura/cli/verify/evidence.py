@@ -100,11 +100,7 @@ def verify_evidence(
         _check_opened(manifest, history)
         received = _check_recording(archive, manifest, contents)
         unbound = _unbound(contents, received, history)
-        if unbound and not (details_expired and history.erased):
-            where, gone = unbound[0], " (any more: see --details-expired)" if history.erased else ""
-            raise VerificationError(
-                Code.EVIDENCE_MISMATCH, where, f"no entry says that it is the call's{gone}"
-            )
+        _check_bound(unbound, history, details_expired=details_expired)
         audio = None if received is None else contents[received]
         verify_vcon(archive, key, received, None if audio is None else audio.sha512)
         stamp = verify_stamp(archive, manifest, raw, tsa_roots)
@@ -185,6 +181,15 @@ def _unbound(contents: Mapping[str, Content], received: str | None, history: His
         raise VerificationError(Code.EVIDENCE_MISMATCH, _TRANSCRIPT, "no entry has its hash")
     missing = [] if known or received is None else [received]
     return (*missing, *([_TRANSCRIPT] if spoken is not None and not history.transcripts else []))
+
+
+def _check_bound(unbound: Sequence[str], history: History, *, details_expired: bool) -> None:
+    """All is bound by the log, or what bound it is gone and that is accepted."""
+    if unbound and not (details_expired and history.erased):
+        gone = " (any more: see --details-expired)" if history.erased else ""
+        raise VerificationError(
+            Code.EVIDENCE_MISMATCH, unbound[0], f"no entry says that it is the call's{gone}"
+        )
 
 
 def _check_recording(

@@ -15,7 +15,7 @@ import pytest
 
 from audit_logs import FolderLog, Scribe
 from cosigning import hand
-from evidence_bundles import AUDIO, ORIGIN, REASON, Files, Maker, lines_of, with_lines
+from evidence_bundles import AUDIO, ORIGIN, REASON, Files, Maker, lines_of, refused, with_lines
 from otokura.access.evidence import facts as names
 from otokura.cli.verify import Code, VerificationError, verify_evidence
 from otokura.cli.verify.cosignatures import Witnesses
@@ -28,13 +28,6 @@ Lie = Callable[[Files], None]
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
-
-
-def refused(maker: Maker, path: Path) -> Code:
-    """How the verifier refuses a bundle."""
-    with pytest.raises(VerificationError) as caught:
-        maker.verify(path)
-    return caught.value.finding.code
 
 
 @pytest.mark.guarantee("L29")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from evidence_bundles import MADE_AT, Maker
+from evidence_bundles import MADE_AT, Maker, refused
 from otokura.access.evidence.container import SealedArchive
 from otokura.cli.__main__ import app
-from otokura.cli.verify import Code, VerificationError
+from otokura.cli.verify import Code
 from otokura.cli.verify.evidence_archive import EvidenceArchive
 from otokura.shared.ids import uuid7
 
@@ -21,13 +21,6 @@ from otokura.shared.ids import uuid7
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
-
-
-def refused(maker: Maker, path: Path) -> Code:
-    """How the verifier refuses a bundle."""
-    with pytest.raises(VerificationError) as caught:
-        maker.verify(path)
-    return caught.value.finding.code
 
 
 @pytest.mark.guarantee("L29")
