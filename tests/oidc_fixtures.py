@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from copy import deepcopy
 
@@ -27,11 +28,13 @@ def provider() -> Iterator[issuer_server.Issuer]:
 
 @pytest.fixture
 def issuer(provider: issuer_server.Issuer) -> issuer_server.Issuer:
-    """The provider, up, honest, and with the people that it had at first."""
+    """The provider, up, honest, and with the people that it had at first. Access may look at its keys."""
     if not provider.program.running:
         provider.start()
     provider.people, provider.lying, provider.logout = deepcopy(PEOPLE), False, None
     provider.apply()
+    # The test before may have changed the keys and made access look for them a moment ago.
+    time.sleep(float(SECONDS["OTOKURA_OIDC_REFETCH_SECONDS"]))
     return provider
 
 
