@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import random
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,6 +41,7 @@ ENTRIES = int(os.environ.get("ENTRIES", "10000000"))
 ASKED = int(os.environ.get("ASKED", "150"))
 LIMIT_MS = 50.0
 CHUNK = 50_000
+WRITERS = 2
 TENANTS, READERS, FEEDS, VENDORS = 20, 200, 10, 5
 CALL_ENTRIES = 25
 """Entries of one call, on average."""
@@ -79,6 +82,10 @@ class Company:
         self.tenants = [self._tenant(rank, tenant_id) for rank, tenant_id in enumerate(tenants)]
         self._shares = [1 / (rank + 1) for rank in range(TENANTS)]
         self._source = f"access/{uuid7()}"
+
+    def throw(self, dice: int) -> None:
+        """Goes on with other dice: each writer has its own."""
+        self._dice = random.Random(dice)
 
     @staticmethod
     def _tenant(rank: int, tenant_id: UUID) -> Tenant:
@@ -137,19 +144,60 @@ def pick(dice: random.Random, among: Sequence[Any]) -> Any:
     return among[min(int(len(among) * dice.paretovariate(1.2) / 50), len(among) - 1)]
 
 
-async def fill(url: str, company: Company) -> float:
-    """Fills the log; seconds."""
+def fill(url: str, company: Company) -> float:
+    """Fills the log; seconds. Indexes come when the rows are there: kept up row by row they cost most."""
     began = time.perf_counter()
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    plain = url.replace("+asyncpg", "")
+    indexes = asyncio.run(without_indexes(plain))
+    with ProcessPoolExecutor(WRITERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for written in [pool.submit(write, plain, company, writer) for writer in range(WRITERS)]:
+            written.result()
+    asyncio.run(with_indexes(plain, indexes))
+    return time.perf_counter() - began
+
+
+async def without_indexes(url: str) -> list[str]:
+    """Drops what can be made again, which is no constraint; the statements that make it."""
+    connection = await asyncpg.connect(url)
     try:
-        for start in range(0, ENTRIES, CHUNK):
-            rows = list(company.rows(start, min(CHUNK, ENTRIES - start)))
-            await connection.copy_records_to_table("entries", records=rows, columns=COLUMNS)
-        # Fresh statistics and a visibility map, as autovacuum leaves them.
+        found = await connection.fetch(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'entries' AND indexname NOT IN"
+            " (SELECT conname FROM pg_constraint WHERE conrelid = 'entries'::regclass)"
+        )
+        for name, _ in found:
+            await connection.execute(f'DROP INDEX "{name}"')
+        return [definition for _, definition in found]
+    finally:
+        await connection.close()
+
+
+async def with_indexes(url: str, definitions: Sequence[str]) -> None:
+    """Makes them, then fresh statistics and a visibility map, as autovacuum leaves them."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SET maintenance_work_mem = '1GB'")
+        for definition in definitions:
+            await connection.execute(definition)
         await connection.execute("VACUUM ANALYZE entries")
     finally:
         await connection.close()
-    return time.perf_counter() - began
+
+
+def write(url: str, company: Company, writer: int) -> None:
+    """Writes this writer's part of the rows."""
+    company.throw(writer)
+    asyncio.run(copy(url, company, range(writer * CHUNK, ENTRIES, WRITERS * CHUNK)))
+
+
+async def copy(url: str, company: Company, starts: Sequence[int]) -> None:
+    """Copies the rows from each of these indexes on."""
+    connection = await asyncpg.connect(url)
+    try:
+        for start in starts:
+            rows = list(company.rows(start, min(CHUNK, ENTRIES - start)))
+            await connection.copy_records_to_table("entries", records=rows, columns=COLUMNS)
+    finally:
+        await connection.close()
 
 
 def questions(dice: random.Random, tenant: Tenant) -> dict[str, dict[str, str]]:
@@ -214,7 +262,7 @@ def measure() -> dict[str, Any]:
         tenants = [asyncio.run(audit.add_tenant()) for _ in range(TENANTS)]
         # Of last year: what the service itself writes while it is asked goes into this year's log.
         company = Company(audit.year - 1, tenants)
-        seconds = asyncio.run(fill(url, company))
+        seconds = fill(url, company)
         audit.start()
         held.callback(audit.program.kill)
         taken = asyncio.run(ask(audit, company))
