@@ -13,46 +13,23 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode, openapi
-from schemathesis.checks import not_a_server_error
+from schemathesis import Case, openapi
 from schemathesis.schemas import APIOperation, BaseSchema
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 import servers
 from access_matrix import OPERATIONS, Operation
 from access_public import PUBLIC, PublicOperation, bearer
 from access_service import OFFICE, Access, once
-from access_sites import Ids, Site, site
+from access_sites import Site, site
+from openapi_cases import CHECKS, MADE_UP, case_of, made_up, seed
 from otokura.shared.events import Role
 from otokura.shared.keyring import read_keyring
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
 SERVED = [operation for operation in OPERATIONS if operation.method != "HEAD"]
-EXAMPLES = 10
-"""Of each operation, each by every role."""
-MADE_UP = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-BODIES = {"json": "application/json", "data": "application/x-www-form-urlencoded"}
-"""How `httpx` is told of a body, and what it is then."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +127,6 @@ def test_nothing_that_is_served_is_left_out(seeded: Seeded) -> None:
     assert documented == {str(operation) for operation in [*SERVED, *PUBLIC]}
 
 
-def made_up(described: APIOperation[Any, Any, Any, Any]) -> st.SearchStrategy[Case[Any]]:
-    """Requests that keep to the schema, and some that do not."""
-    good, bad = (described.as_strategy(generation_mode=mode) for mode in GenerationMode)
-    return good | bad
-
-
 def served_rightly(
     seeded: Seeded, described: APIOperation[Any, Any, Any, Any], operation: Operation, role: Role
 ) -> int:
@@ -169,40 +140,3 @@ def served_rightly(
             headers["If-Match"] = client.get(operation.path.format(**ids)).headers["ETag"]
     case = case_of(described, ids, operation.request(ids), headers)
     return seeded.ask(case, seeded.token(role, seeded.kept))
-
-
-def case_of(
-    described: APIOperation[Any, Any, Any, Any],
-    ids: Ids,
-    request: Mapping[str, Any],
-    headers: Mapping[str, str] | None = None,
-) -> Case[Any]:
-    """What `httpx` is told of a request, as Schemathesis has it."""
-    named = {name: str(value) for name, value in ids.items() if f"{{{name}}}" in described.path}
-    about: dict[str, Any] = {
-        "path_parameters": named,
-        "query": request.get("params", {}),
-        "headers": {**(headers or {})},
-    }
-    for told, media_type in BODIES.items():
-        if told in request:
-            about |= {"body": request[told], "media_type": media_type}
-    return described.Case(**about)
-
-
-def seed(case: Case[Any], good: Mapping[str, Any], members: int) -> None:
-    """Puts what is there, and known, in the place of what was made up.
-
-    Args:
-        case: the request.
-        good: what `httpx` is told of one that is good.
-        members: which members of its body and query, one bit for each.
-    """
-    for told in ("params", *BODIES):
-        known = {
-            name: value for bit, (name, value) in enumerate(good.get(told, {}).items()) if members >> bit & 1
-        }
-        if told == "params":
-            case.query = {**(case.query or {}), **known}
-        elif known and isinstance(case.body, dict):
-            case.body = {**case.body, **known}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
+from fastapi.responses import PlainTextResponse
 
 from otokura.audit import repository, service
 from otokura.audit.errors import NoSuchShard, NoSuchTile
@@ -22,10 +23,20 @@ Year = Annotated[int, Path(ge=2000, le=9999, description="The shard.")]
 FOREVER = "public, max-age=31536000, immutable"
 A_MOMENT = "public, max-age=1"
 
+_PUBLIC: dict[str, Any] = {"openapi_extra": {"security": []}}
+_TEXT: dict[str, Any] = {**_PUBLIC, "response_class": PlainTextResponse}
+
+
+class TileResponse(Response):
+    """Bytes, as they lie in the bucket."""
+
+    media_type = BINARY
+
+
 router = APIRouter(prefix="/log", tags=["public log"], responses=responses(NotFound, Unavailable))
 
 
-@router.get("")
+@router.get("", **_PUBLIC)
 async def list_shards(state: Current) -> ShardList:
     """The logs of this service, oldest first."""
     async with state.database.session() as session:
@@ -43,7 +54,7 @@ async def list_shards(state: Current) -> ShardList:
     return ShardList(items=items)
 
 
-@router.get("/{shard}/checkpoint")
+@router.get("/{shard}/checkpoint", **_TEXT)
 async def read_checkpoint(shard: Year, state: Current) -> Response:
     """The newest signed checkpoint."""
     try:
@@ -53,7 +64,7 @@ async def read_checkpoint(shard: Year, state: Current) -> Response:
     return Response(note, media_type=TEXT, headers={"Cache-Control": A_MOMENT})
 
 
-@router.get("/{shard}/cosigned")
+@router.get("/{shard}/cosigned", **_TEXT)
 async def read_cosigned(shard: Year, state: Current) -> Response:
     """The newest checkpoint that enough witnesses have cosigned; it may be older than the newest."""
     try:
@@ -63,14 +74,14 @@ async def read_cosigned(shard: Year, state: Current) -> Response:
     return Response(note, media_type=TEXT, headers={"Cache-Control": A_MOMENT})
 
 
-@router.get("/{shard}/key")
+@router.get("/{shard}/key", **_TEXT)
 async def read_key(shard: Year, state: Current) -> Response:
     """The log's public key, as a vkey."""
     await service.known_shard(state, shard)
     return Response(state.signer(shard).vkey + "\n", media_type=TEXT, headers={"Cache-Control": A_MOMENT})
 
 
-@router.get("/{shard}/opening", response_model=Receipt)
+@router.get("/{shard}/opening", response_model=Receipt, **_PUBLIC)
 async def read_opening(shard: Year, state: Current) -> Response:
     """The first entry, with its proof: it names the tree in which the log of the year before was left."""
     version = await state.kept.version(shard, OPENING)
@@ -81,14 +92,14 @@ async def read_opening(shard: Year, state: Current) -> Response:
     return Response(receipt, media_type=JSON, headers={"Cache-Control": FOREVER})
 
 
-@router.get("/{shard}/tile/{path:path}")
+@router.get("/{shard}/tile/{path:path}", response_class=TileResponse, **_PUBLIC)
 async def read_tile(shard: Year, path: str, state: Current) -> Response:
     """A tile (`tile/<L>/<N>[.p/<W>]`) or a bundle of entries (`tile/entries/<N>[.p/<W>]`)."""
     tile = parse_path(f"tile/{path}")
     if tile is None:
         raise NoSuchTile("The path is not tile/<L>/<N>[.p/<W>] or tile/entries/<N>[.p/<W>].")
     data = await tile_bytes(state.shelf, state.kept, shard, tile)
-    return Response(data, media_type=BINARY, headers={"Cache-Control": FOREVER})
+    return TileResponse(data, headers={"Cache-Control": FOREVER})
 
 
 async def tile_bytes(shelf: Shelf, kept: Kept, shard: int, tile: Tile) -> bytes:
