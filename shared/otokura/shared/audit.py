@@ -30,6 +30,7 @@ from otokura.shared.audit_entries import (
     canonical,
     instant,
     read_signing_key,
+    text_objection,
     verify_signature,
 )
 from otokura.shared.audit_events import AuditCounted, AuditHeartbeat, AuditRecorded
@@ -148,7 +149,8 @@ class AuditWriter:
         Raises:
             Unavailable: not acknowledged in time, or too many wait already. In the first case the entry
                 may still reach the log.
-            ValueError: the draft cannot be an entry (too large, or not I-JSON). No number is used up.
+            ValueError: the draft cannot be an entry (too large, not I-JSON, or a text that the log does not
+                take). No number is used up.
         """
         entry_id = entry_id or uuid7()
         queued = self._waiting.get(entry_id)
@@ -238,6 +240,8 @@ class AuditWriter:
         self, event_type: str, event_id: UUID, members: dict[str, Any], entry_id: UUID | None, now: datetime
     ) -> _Queued:
         signed = canonical_json(members)
+        if entry_id is not None and (why := _objection(members, signed)) is not None:
+            raise ValueError(f"No audit entry: {why}.")
         signature = base64.b64encode(self._key.sign(signed))
         data = signed[:-1] + b',"signature":"' + signature + b'"}'
         if len(data) > MAX_RECORD_BYTES:
@@ -294,6 +298,12 @@ class AuditWriter:
             # Done already where its caller gave up.
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _objection(members: dict[str, Any], signed: bytes) -> str | None:
+    """Why the log would refuse what has been acknowledged, in words that repeat nothing of it."""
+    found = text_objection(members["action"], members["reader"], members["detail"], signed)
+    return None if found is None else found[1]
 
 
 async def _acknowledgement(queued: _Queued, timeout: float) -> None:  # noqa: ASYNC109 - of `write`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -128,6 +128,46 @@ class AuditDraft(BaseModel):
     @classmethod
     def _jsonable(cls, value: Any) -> Any:
         return to_jsonable_python(value)
+
+
+LONGEST_ACTION = 64
+LONGEST_READER = 256
+_NUL = b"\\u0000"
+"""As canonical JSON writes it, and a text that holds these six characters after a backslash."""
+
+
+def text_objection(
+    action: str, reader: str | None, detail: dict[str, Any], signed: bytes | None = None
+) -> tuple[str, str] | None:
+    """Why the log would not take an entry of these texts, as a code and in words; None when it would.
+
+    Asked by who writes, before the entry has a number, and by who takes it: what is acknowledged is taken.
+
+    Args:
+        action: of the entry.
+        reader: of the entry.
+        detail: of the entry.
+        signed: its canonical JSON, where that is known already: it tells at a glance that there is no NUL.
+    """
+    if len(action) > LONGEST_ACTION or len(reader or "") > LONGEST_READER:
+        return "too-long", "a field is too long"
+    if signed is not None and _NUL not in signed:
+        return None
+    if any(map(_has_nul, (action, reader, detail))):
+        return "text", "a text holds a NUL character"
+    return None
+
+
+def _has_nul(value: Any) -> bool:
+    """Whether a NUL is anywhere in a JSON value; PostgreSQL keeps none in text and JSON."""
+    kind = cast("type[object]", type(value))
+    if kind is str:
+        return "\0" in value
+    if kind is dict:
+        return any("\0" in key or _has_nul(item) for key, item in value.items())
+    if kind is list:
+        return any(map(_has_nul, value))
+    return False
 
 
 def instant(at: datetime) -> str:

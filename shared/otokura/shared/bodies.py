@@ -1,4 +1,4 @@
-"""Request bodies: bounded in bytes and time, and JSON that means one thing only.
+"""Request bodies: bounded in bytes and time, JSON that means one thing only, and no U+0000 in a text.
 
 All of it happens as the body is read, inside the app, so that whatever is wrong becomes a problem like any
 other. FastAPI turns every exception but HTTPException, raised while it reads a body, into a 400 without
@@ -58,7 +58,7 @@ class BodyMiddleware:
 class _Reading:
     """One body as it is read."""
 
-    __slots__ = ("_deadline", "_ended", "_json", "_receive", "_received", "_scope")
+    __slots__ = ("_check", "_deadline", "_ended", "_kept", "_receive", "_received", "_scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
@@ -66,7 +66,8 @@ class _Reading:
         self._received = 0
         self._ended = False
         self._deadline: float | None = None
-        self._json: list[bytes] | None = [] if _is_json(scope) else None
+        self._check = _check_of(scope)
+        self._kept: list[bytes] = []
 
     async def next(self) -> Message:
         if self._ended:  # only the end of the connection can come
@@ -99,10 +100,10 @@ class _Reading:
         if self._received > rules.limit:
             raise _too_large(rules.limit)
         self._ended = not message.get("more_body", False)
-        if self._json is not None and rules.seconds is not None:
-            self._json.append(body)
+        if self._check is not None and rules.seconds is not None:
+            self._kept.append(body)
             if self._ended:
-                check_json(b"".join(self._json))
+                self._check(b"".join(self._kept))
 
 
 def check_json(body: bytes) -> None:
@@ -148,12 +149,24 @@ def _no_number(_name: str) -> NoReturn:
     raise HTTPException(400, "NaN and Infinity are no JSON numbers.")
 
 
-def _is_json(scope: Scope) -> bool:
+def check_form(body: bytes) -> None:
+    """Refuses a form that holds U+0000, in a name or a value.
+
+    Raises:
+        HTTPException: it does.
+    """
+    if b"%00" in body or b"\0" in body:
+        raise HTTPException(400, "The form holds U+0000, which is not kept.")
+
+
+def _check_of(scope: Scope) -> Callable[[bytes], None] | None:
     for name, value in scope["headers"]:
         if name == b"content-type":
             kind = value.partition(b";")[0].strip().lower()
-            return bool(kind == b"application/json" or kind.endswith(b"+json"))
-    return False
+            if kind == b"application/json" or kind.endswith(b"+json"):
+                return check_json
+            return check_form if kind == b"application/x-www-form-urlencoded" else None
+    return None
 
 
 def _content_length(scope: Scope) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otokura.shared import logs, metrics, problems
+from otokura.shared.errors import BadRequest
 from otokura.shared.ids import uuid7
 
 log = logs.get_logger(__name__)
@@ -41,7 +42,10 @@ class RequestMiddleware:
         served = _Served(send, request_id.encode(), scope)
         RequestMiddleware.in_progress += 1
         try:
-            await self._app(scope, receive, served.send)
+            if _names_zero(scope):
+                await _refuse_zero(scope, receive, served)
+            else:
+                await self._app(scope, receive, served.send)
         except Exception as error:
             log.exception("request failed", method=scope.get("method"), path=scope["path"])
             if served.websocket and served.status is not None:
@@ -54,6 +58,19 @@ class RequestMiddleware:
             RequestMiddleware.in_progress -= 1
             _record(scope, served)
             logs.request_id.reset(token)
+
+
+def _names_zero(scope: Scope) -> bool:
+    """Whether path or query hold U+0000: PostgreSQL keeps it in no text, and no entry could say it."""
+    return b"%00" in scope["query_string"] or "\0" in scope["path"]
+
+
+async def _refuse_zero(scope: Scope, receive: Receive, served: _Served) -> None:
+    error = BadRequest("The address holds U+0000, which is not kept.")
+    if served.websocket:
+        await served.send({"type": "websocket.close", "code": problems.close_code(error)})
+    else:
+        await problems.response_of(error)(scope, receive, served.send)
 
 
 # Read when asked for: a gauge's lock, twice a request, costs more than the number is worth.

@@ -103,3 +103,16 @@ def test_each_answer_with_content_is_one_entry(access: Access, asked: list[dict[
     refused = sum(status in (403, 404) for status, _, _ in answers)
     denied = [e for e in entries.values() if e["action"] == "read.denied" and e["reader"] in readers]
     assert len(denied) == refused
+
+
+@pytest.mark.guarantee("R1")
+@pytest.mark.parametrize("path", ["audio?purpose=quality&reason=a%00b", "transcript?purpose=a%00", "%00"])
+def test_what_no_entry_could_say_is_not_read(access: Access, path: str) -> None:
+    """The log takes no U+0000: with one in the reason a read would have been served without its entry."""
+    tenant = access.tenant()
+    person, call = tenant.person("supervisor"), tenant.call()
+    with access.client(person.token) as client:
+        answer = client.get(f"/v1/calls/{call.id}/{path}")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:otokura:problem:bad-request")
+    assert "Otokura-Entry-Id" not in answer.headers
+    assert access.audit.entries(reader=str(person.id), action="read.opened") == []

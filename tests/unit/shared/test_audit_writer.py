@@ -122,12 +122,25 @@ async def test_a_full_queue_refuses_without_taking_a_number() -> None:
     assert [entry.seq for entry in broker.entries()] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("detail", [{"n": 2**60}, {"long": "x" * 1_000_000}])
-async def test_a_draft_that_cannot_be_an_entry_takes_no_number(detail: dict[str, Any]) -> None:
+@pytest.mark.guarantee("L1")
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"detail": {"n": 2**60}},
+        {"detail": {"long": "x" * 1_000_000}},
+        {"detail": {"reason": ["a", {"b": "x\0"}]}},
+        {"detail": {"a\0": 1}},
+        {"reader": "yama\0da"},
+        {"reader": "y" * 257},
+    ],
+    ids=["number", "size", "zero", "zero in a name", "zero in the reader", "reader"],
+)
+async def test_a_draft_that_cannot_be_an_entry_takes_no_number(draft: dict[str, Any]) -> None:
+    """The log would refuse it when it has been acknowledged, and what it tells of has been read."""
     broker = ScriptedBroker()
     async with opened(broker) as writer:
-        with pytest.raises(ValueError):  # noqa: PT011 - two causes, two messages
-            await writer.write(AuditDraft(action=Action.READ_OPENED, detail=detail))
+        with pytest.raises(ValueError):  # noqa: PT011 - each its own message
+            await writer.write(AuditDraft(action=Action.READ_OPENED, **draft))
         await writer.write(DRAFT)
     assert [entry.seq for entry in broker.entries()] == [1, 2, 3]
 

@@ -25,6 +25,11 @@ async def take_json(value: Annotated[Any, Body()]) -> Any:
     return value
 
 
+@router.post("/form")
+async def take_form(request: Request) -> int:
+    return len(await request.body())
+
+
 @router.put("/upload", dependencies=[Depends(body_limit(5000, received.append))])
 async def take_upload(request: Request) -> int:
     return sum([len(chunk) async for chunk in request.stream()])
@@ -77,6 +82,16 @@ async def test_json_bombs_are_refused_in_words(body: bytes, said: str, kind: str
     assert response.status_code == 400
     assert response.headers["Content-Type"] == "application/problem+json"
     assert said in response.json()["detail"]
+
+
+@pytest.mark.guarantee("A25")
+@pytest.mark.parametrize("body", [b"a=1&b=x%00", b"a%00=1", b"a=\0"])
+async def test_a_zero_in_a_form_is_refused(body: bytes) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with client_of(app) as client:
+        response = await client.post("/form", content=body, headers=form)
+        assert (response.status_code, response.json()["detail"][:8]) == (400, "The form")
+        assert (await client.post("/form", content=b"a=%2500", headers=form)).text == "7"
 
 
 async def test_what_only_looks_like_a_zero_passes() -> None:

@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
 
-from otokura.shared.audit_entries import Signed
+from otokura.shared.audit_entries import Signed, text_objection
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 from otokura.shared.producer import MAX_RECORD_BYTES
 
-LONGEST_ACTION = 64
-LONGEST_READER = 256
 LARGEST_NUMBER = 2**53 - 1
 """RFC 7493 §2.2; below PostgreSQL's bigint."""
 _SOURCE = re.compile(r"[a-z][a-z0-9-]{0,31}/[0-9A-Za-z-]{1,64}", re.ASCII)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 """Beyond these PostgreSQL and Python do not agree on what a time is."""
-
-
-_NUL = b"\\u0000"
-"""As canonical JSON writes it, and a text that holds these six characters after a backslash."""
 
 
 def too_large(value: bytes | None) -> bool:
@@ -45,7 +38,9 @@ def objection(event: Signed, signed: bytes | None = None) -> tuple[str, str] | N
         return "time", "the time is not one in UTC"
     if max(_numbers(event)) > LARGEST_NUMBER:
         return "number", "the number is too large"
-    return _text_objection(event, signed) if isinstance(event, AuditRecorded) else None
+    if isinstance(event, AuditRecorded):
+        return text_objection(event.action, event.reader, event.detail, signed)
+    return None
 
 
 def _numbers(event: Signed) -> list[int]:
@@ -54,25 +49,3 @@ def _numbers(event: Signed) -> list[int]:
     if isinstance(event, AuditHeartbeat):
         return [event.last_seq]
     return [event.last_seq, *(one.served + one.unserved for one in event.reads.values())]
-
-
-def _text_objection(event: AuditRecorded, signed: bytes | None) -> tuple[str, str] | None:
-    if len(event.action) > LONGEST_ACTION or len(event.reader or "") > LONGEST_READER:
-        return "too-long", "a field is too long"
-    if signed is not None and _NUL not in signed:
-        return None
-    if any(map(_has_nul, (event.action, event.reader, event.detail))):
-        return "text", "a text holds a NUL character"
-    return None
-
-
-def _has_nul(value: Any) -> bool:
-    """Whether a NUL is anywhere in a JSON value; PostgreSQL keeps none in text and JSON."""
-    kind = cast("type[object]", type(value))
-    if kind is str:
-        return "\0" in value
-    if kind is dict:
-        return any("\0" in key or _has_nul(item) for key, item in value.items())
-    if kind is list:
-        return any(map(_has_nul, value))
-    return False
