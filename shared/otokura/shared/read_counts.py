@@ -33,7 +33,7 @@ class ReadCounts:
         self._counts.setdefault(tenant_id, _Count()).served += 1
 
     def drop(self, tenant_id: UUID) -> None:
-        """One more whose entry is acknowledged, and of which nothing will leave."""
+        """One more whose entry is acknowledged, or will be, and of which nothing will leave."""
         self._counts.setdefault(tenant_id, _Count()).unserved += 1
 
     def news(self) -> dict[UUID, ReadsOfTenant]:

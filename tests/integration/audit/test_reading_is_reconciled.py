@@ -16,8 +16,10 @@ from sqlalchemy import text
 
 import servers
 from access_calls import Call
+from access_live import events, live_call
 from access_service import Access, Person, Tenant, kafka_of, running
 from audit_fixtures import Log, NoBroker
+from history_stub import history_stub
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.progress import Progress
 from otokura.audit.reconciler import Reconciler
@@ -27,6 +29,7 @@ from otokura.cli.local.program import Program
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.audit_entries import read_signing_key
 from otokura.shared.audit_events import AuditAlerted
+from redacted_calls import flac, noise, recorded
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.slow]
 
@@ -46,8 +49,10 @@ runpy.run_module("otokura.access", run_name="__main__", alter_sys=True)
 def access(
     postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
 ) -> Iterator[Access]:
-    with running(postgres_server, s3_server, kafka_of(kafka_server)) as found:
-        yield found
+    with history_stub() as history:
+        settings = {"OTOKURA_AUDIT_URL": history.url}
+        with running(postgres_server, s3_server, kafka_of(kafka_server), **settings) as found:
+            yield found
 
 
 class Reading:
@@ -118,6 +123,37 @@ async def test_every_way_of_reading_is_counted_and_nobody_is_accused(access: Acc
     assert await reading.accused() == []
     ((served, unserved, opened),) = await reading.served()
     assert served + unserved == opened >= 5
+
+
+@pytest.mark.guarantee("L23")
+async def test_what_is_sent_as_it_is_made_is_counted_too(access: Access, log: Log) -> None:
+    """Live text, evidence, each call of an archive, a vCon: one read each, and each of them served."""
+    reading = await asyncio.to_thread(Reading, access, log)
+
+    def read() -> None:
+        tenant, purpose = reading.tenant, {"purpose": "quality"}
+        said = noise(1)
+        calls = [recorded(tenant, flac(said), [], samples=len(said)) for _ in range(2)]
+        officer = tenant.person("evidence-officer")
+        live = live_call(access, tenant)
+        live.say(1, (0, "もしもし", True))
+        with access.client(reading.reader.token) as client:
+            assert client.get(
+                f"/v1/calls/{calls[0].id}/transcript", params=purpose | {"format": "vcon"}
+            ).is_success
+            with client.stream("GET", live.path, params=purpose) as text_of:
+                assert next(events(text_of.iter_lines()))[0] == "partial"
+        with access.client(officer.token) as client:
+            asked = {"call_ids": [str(call.id) for call in calls], "reason": "開示のご請求"}
+            assert client.post("/v1/exports", json=asked).status_code == 200
+            evidence = client.post(f"/v1/calls/{calls[0].id}/evidence", json={"reason": "令和8年(ワ)第123号"})
+            assert evidence.status_code == 200, evidence.text
+        access.program.stop()
+
+    await asyncio.to_thread(read)
+    assert await reading.accused() == []
+    vcon, live, archive, evidence = 1, 1, 2, 1
+    assert await reading.served() == [(vcon + live + archive + evidence, 0, 5)]
 
 
 @pytest.mark.guarantee("L23")

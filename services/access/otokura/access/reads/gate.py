@@ -283,8 +283,10 @@ async def _write_down(opened: Opened, about: Mapping[str, Any]) -> None:
     try:
         await state.audit.write(draft, entry_id=opened.entry_id)
     except Unavailable:
-        # It may still arrive: then the log shall say that nothing was read by it.
-        opened.close(Outcome.UNWRITTEN, 0)
+        # While the writer holds it, it will arrive, and no read without an entry may hide behind it.
+        if state.audit.holds(opened.entry_id):
+            state.audit.reads.drop(permit.row["tenant_id"])
+        opened.close(Outcome.UNWRITTEN, 0)  # the log shall say that nothing was read by it
         raise
     seen = Observation.of(permit.reader, denied=False, call_id=request.call_id, read_id=opened.read_id)
     state.watch.add(seen)
