@@ -7,30 +7,36 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import trustme
+
+T = TypeVar("T")
 
 
 @dataclass
 class Syslog:
-    """A receiver that reads octet-counted messages; one that `dies` reads none of what came."""
+    """A receiver that reads octet-counted messages; one that `dies` reads none of what came.
+
+    One that is not `polite` ends a TLS connection as rsyslog with gtls does: without close_notify.
+    """
 
     port: int
     context: ssl.SSLContext | None = None
     dies: bool = False
+    polite: bool = True
     messages: list[str] = field(default_factory=list[str])
     cut_off: int = 0
     """Bytes of a message that did not come whole."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Syslog]:
-        server = await asyncio.start_server(
-            self._take, "127.0.0.1", self.port, ssl=None if self.dies else self.context
-        )
+        context = self.context if self.polite and not self.dies else None
+        server = await asyncio.start_server(self._take, "127.0.0.1", self.port, ssl=context)
         try:
             yield self
         finally:
@@ -38,7 +44,10 @@ class Syslog:
             await server.wait_closed()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        secure = Impolite(self.context, reader, writer) if self.context is not None else None
         if self.dies:
+            if secure is not None:
+                await secure.shake_hands()
             # Who does not wait for an answer has long sent everything, and taken it for received.
             await asyncio.sleep(0.5)
             # As the kernel closes for a process that was killed with bytes unread.
@@ -46,6 +55,8 @@ class Syslog:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return
+        if secure is not None and not self.polite:
+            reader = await secure.read_to_end()
         try:
             while length := await reader.readuntil(b" "):
                 self.messages.append((await reader.readexactly(int(length))).decode())
@@ -56,6 +67,42 @@ class Syslog:
 
     def ids(self) -> list[str]:
         return [re.findall(r'entry_id="([^"]+)"', message)[0] for message in self.messages]
+
+
+class Impolite:
+    """The server's side of a TLS connection that sends no close_notify, which asyncio's own always does."""
+
+    def __init__(
+        self, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._reader, self._writer = reader, writer
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    async def shake_hands(self) -> None:
+        await self._until_done(self._tls.do_handshake)
+
+    async def read_to_end(self) -> asyncio.StreamReader:
+        """All that was sent until the other side's close_notify."""
+        decrypted = asyncio.StreamReader()
+        await self.shake_hands()
+        while data := await self._until_done(self._tls.read):
+            decrypted.feed_data(data)
+        decrypted.feed_eof()
+        return decrypted
+
+    async def _until_done(self, step: Callable[[], T]) -> T:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                self._writer.write(self._outgoing.read())
+            if data := await self._reader.read(65536):
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
 
 
 def tls(folder: Path) -> tuple[ssl.SSLContext, Path]:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import text
 import otokura.audit.siem as module
 from audit_fixtures import Log
 from audit_logs import Scribe
+from otokura.audit import siem_syslog
 from otokura.audit.leaves import prepare
 from otokura.audit.siem import Sending
 from otokura.audit.siem_receivers import EventsReceiver, SyslogReceiver, read_receivers
@@ -77,6 +79,40 @@ async def test_messages_are_rfc_5424_and_tell_no_more_than_they_may(log: Log) ->
     assert len(body["reader"]) == 256
     assert "顧客" not in plain
     assert "顧客の依頼" in told
+
+
+@pytest.mark.guarantee("L20")
+async def test_a_receiver_that_ends_tls_without_close_notify_gets_each_entry_once(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As rsyslog with gtls: it has read to the end, and the connection ends in order."""
+    monkeypatch.setattr(module, "BATCH", 7)
+    [port] = free_ports(1)
+    context, ca_file = tls(tmp_path)
+    ids = await appended(log, Scribe(), 20)
+    async with Syslog(port, context, polite=False).running() as received:
+        await send_all(
+            Sending(log.database, syslog_receiver(port, from_beginning=True, ca_file=ca_file), ORIGIN)
+        )
+    assert received.cut_off == 0
+    assert received.ids() == ids
+
+
+@pytest.mark.guarantee("L20")
+async def test_a_connection_that_ends_while_entries_are_on_their_way_is_no_receipt() -> None:
+    """A receiver that is stopped ends it in order, too; what comes after that is read by nobody."""
+    with socket.socket() as listening:
+        # So little that not all of it comes in.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        receiver = syslog_receiver(listening.getsockname()[1])
+        sending = asyncio.create_task(asyncio.to_thread(siem_syslog.send, receiver, b"1 x" * 10_000))
+        connection, _ = await asyncio.to_thread(listening.accept)
+        with connection:
+            connection.shutdown(socket.SHUT_WR)
+            with pytest.raises(Unavailable, match="ConnectionError"):
+                await sending
 
 
 @pytest.mark.guarantee("L20")

@@ -1,15 +1,18 @@
 """Entries as syslog: RFC 5424 messages, octet-counted over TCP or TLS (RFC 5425 §4.3, RFC 6587 §3.4.1).
 
 Syslog acknowledges nothing. So each batch has a connection of its own that is closed in order: only when the
-receiver has read to the end and closed its side, too, is the batch taken for received. Blocking: call it in
-a thread.
+receiver has read to the end and closed its side, too, is the batch taken for received. A kernel resets a
+connection that a process leaves with anything unread. Blocking: call it in a thread.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
 import ssl
+import termios
+from array import array
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,11 +84,11 @@ def send(receiver: SyslogReceiver, data: bytes) -> None:
                 plain.sendall(data)
                 plain.shutdown(socket.SHUT_WR)
                 _read_to_end(plain)
+                _require_taken(plain)
                 return
             with _context(receiver).wrap_socket(plain, server_hostname=place[0]) as secure:
                 secure.sendall(data)
-                # Sends close_notify and waits for the receiver's (RFC 5425 §4.4): an EOF alone is an error.
-                secure.unwrap()
+                _close(secure)
     except (OSError, ValueError) as error:
         raise Unavailable(f"The syslog receiver {receiver.name} is away: {type(error).__name__}.") from error
 
@@ -93,6 +96,29 @@ def send(receiver: SyslogReceiver, data: bytes) -> None:
 def _read_to_end(connection: socket.socket) -> None:
     while connection.recv(4096):
         pass
+
+
+def _close(connection: ssl.SSLSocket) -> None:
+    """Sends close_notify and waits for the receiver's (RFC 5425 §4.4), or for the end of the connection.
+
+    rsyslog with gtls ends it without one. A connection that is reset is an error here as everywhere.
+    """
+    try:
+        connection.unwrap()
+    except ssl.SSLEOFError:
+        _require_taken(connection)
+
+
+def _require_taken(connection: socket.socket) -> None:
+    """That the other side ended the connection after all had come there, and not while it was on its way.
+
+    Raises:
+        ConnectionError: some of it was never acknowledged: whoever ended the connection has not read it.
+    """
+    unacknowledged = array("i", [0])
+    fcntl.ioctl(connection, termios.TIOCOUTQ, unacknowledged)
+    if unacknowledged[0]:
+        raise ConnectionError(f"The connection ended {unacknowledged[0]} bytes too early.")
 
 
 def _context(receiver: SyslogReceiver) -> ssl.SSLContext:
