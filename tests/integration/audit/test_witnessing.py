@@ -21,6 +21,7 @@ from otokura.cli.witness.book import Book
 from otokura.cli.witness.judging import Witness as Judge
 from otokura.cli.witness.keys import BOOK_FILE, LOGS_FILE, Logs, create, load
 from otokura.cli.witness.server import create_app
+from otokura.shared.errors import Unavailable
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.guarantee("L25")]
 
@@ -187,6 +188,46 @@ async def test_a_witness_that_fails_costs_the_others_nothing(
     await asking.ask_all(client)
     folder = await log.download(tmp_path / "later")
     assert verify_log(folder, log.signer().vkey, witnesses=neighbours.trusted(3)).ok
+
+
+async def test_cosignatures_that_did_not_get_into_the_bucket_are_asked_for_again(
+    log: Log,
+    neighbours: Neighbours,
+    client: httpx.AsyncClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await grow(log, 5)
+    asking = witnessing(log, neighbours, tmp_path)
+
+    async def away(*_: object) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log.shelf, "replace_note", away)
+        with pytest.raises(Unavailable):
+            await asking.ask_all(client)
+    assert [each.size for each in neighbours.all] == [5] * 3, "they have cosigned, and nobody can see it"
+    await asking.ask_all(client)
+    folder = await log.download(tmp_path / "log")
+    assert verify_log(folder, log.signer().vkey, witnesses=neighbours.trusted(3)).ok
+
+
+async def test_two_replicas_with_one_witness_each_make_the_quorum_together(
+    log: Log, neighbours: Neighbours, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """Each has one answer; the note in the bucket is one, and both put their line into it."""
+    await grow(log, 5)
+    published = await log.shelf.checkpoint(YEAR, log.signer())
+    assert published is not None
+    replicas = [witnessing(log, neighbours, tmp_path) for _ in range(2)]
+    for asking, witness in zip(replicas, neighbours.witnesses(tmp_path)[:2], strict=True):
+        lines = await asking._try(client, witness, YEAR, published)
+        await asking._publish(YEAR, published, lines)
+    assert await log.shelf.cosigned(YEAR, log.signer()) is None
+    neighbours.all[2].fault = lambda _: httpx.Response(503)
+    assert await replicas[1]._ask_about(client, YEAR) == 0
+    assert await log.shelf.cosigned(YEAR, log.signer()) is not None
 
 
 async def test_a_witness_that_hangs_holds_no_publication_up(

@@ -115,24 +115,28 @@ class Witnessing:
         UNWITNESSED.set(unwitnessed)
 
     async def _ask_about(self, client: httpx.AsyncClient, year: int) -> int:
-        """Has the newest tree of a shard cosigned; how many entries the quorum has not seen."""
+        """Has the newest tree of a shard cosigned; how many entries no tree of a quorum's covers.
+
+        Who is asked is read off the note itself: a cosignature that was given, and did not get there, is
+        asked for again.
+        """
         published = await self._shelf.checkpoint(year, self._signer(year))
         if published is None:
             return 0
-        size = published.checkpoint.size
         now = asyncio.get_running_loop().time()
         waiting = [
             each
             for each in self._witnesses
-            if self._seen.get((each.name, year)) != size and self._pauses.get(each.name, (0, 0))[0] <= now
+            if self._pauses.get(each.name, (0, 0))[0] <= now
+            and not each.good_lines(published.note, published.checkpoint)
         ]
         if waiting:
             answers = await asyncio.gather(*(self._try(client, each, year, published) for each in waiting))
             lines = [line for answer in answers for line in answer]
             if lines:
                 await self._publish(year, published, lines)
-        sizes = sorted((self._seen.get((each.name, year), 0) for each in self._witnesses), reverse=True)
-        return max(0, size - sizes[self._quorum - 1])
+        cosigned = await self._shelf.cosigned(year, self._signer(year))
+        return max(0, published.checkpoint.size - (0 if cosigned is None else cosigned.checkpoint.size))
 
     async def _try(
         self, client: httpx.AsyncClient, witness: Witness, year: int, published: Published
