@@ -197,6 +197,25 @@ async def test_trust_comes_back_when_the_rows_do(log: Log) -> None:
     assert log.signer().open(await note_of(log)).size == 11
 
 
+async def test_a_year_stays_distrusted_while_another_is_published(log: Log) -> None:
+    await log.append(prepared_entries(Scribe(), 10))
+    await log.publish()
+    await log.append(prepared_entries(Scribe(), 1))
+    await log.execute("UPDATE log_shards SET signed_size = signed_size - 1")
+    for _ in range(2):
+        await log.append(prepared_entries(Scribe(), 1), YEAR + 1)
+        await log.publish()
+        with pytest.raises(IntegrityError, match="2026"):
+            await log.publisher.check()
+    assert (await log.shard(YEAR + 1)).published_size == 2
+    await log.execute("UPDATE log_shards SET signed_size = signed_size + 1 WHERE shard = 2026")
+    other = log.new_publisher()
+    while await other.publish_all():
+        pass
+    await log.publish()
+    await log.publisher.check()
+
+
 async def test_a_full_tile_in_the_bucket_is_never_replaced_by_other_bytes(log: Log) -> None:
     await log.shelf.open()
     await log.store.put(log.bucket, f"{YEAR}/tile/entries/000", b"planted")

@@ -78,7 +78,7 @@ class Publisher:
         self._signer = signer
         self._interval = interval
         self._wake = asyncio.Event()
-        self._distrusted: str | None = None
+        self._distrusted: dict[int, str] = {}
         self._year = 0
         self._opened: set[int] = set()
 
@@ -92,8 +92,9 @@ class Publisher:
         Raises:
             IntegrityError: the log contradicts what was signed; nothing more is signed until it does not.
         """
-        if self._distrusted is not None:
-            raise IntegrityError(self._distrusted)
+        if self._distrusted:
+            told = (f"{year}: {why}" for year, why in sorted(self._distrusted.items()))
+            raise IntegrityError(" ".join(told))
 
     async def run(self) -> None:
         """Publishes for ever; the database and the store may come and go."""
@@ -138,6 +139,9 @@ class Publisher:
                 return False
             shards = [shard for shard in await repository.shards(session) if _unpublished(shard)]
             UNPUBLISHED.set(sum(shard.size - shard.published_size for shard in shards))
+            # What another replica has published meanwhile contradicts nothing any more.
+            for year in self._distrusted.keys() - {shard.shard for shard in shards}:
+                del self._distrusted[year]
             for shard in shards:
                 more |= await self._try(session, shard)
         return more
@@ -152,7 +156,7 @@ class Publisher:
         except IntegrityError as error:
             await self._distrust(shard, error)
             return False
-        self._distrusted = None
+        self._distrusted.pop(shard.shard, None)
         return left > 0
 
     async def publish(self, session: AsyncSession, year: int) -> int:
@@ -226,7 +230,7 @@ class Publisher:
         self._opened.add(shard.shard)
 
     async def _distrust(self, shard: Shard, error: IntegrityError) -> None:
-        self._distrusted = error.detail
+        self._distrusted[shard.shard] = error.detail
         source = f"log/{shard.shard}"
         now = datetime.now(UTC)
         alert = AuditAlerted(kind="integrity", source=source, detail={"reason": error.detail}, at=now)
