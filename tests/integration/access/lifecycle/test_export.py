@@ -97,6 +97,31 @@ def test_nobody_else_and_nothing_raw_unless_a_policy_says_so(
     assert access.audit.entries(action="read.opened", call_id=str(call.id)) == []
 
 
+@pytest.mark.guarantee("Z9")
+def test_a_recording_that_cannot_be_decoded_to_its_end_spoils_no_archive(
+    access: Access, tenant: Tenant, officer: Person
+) -> None:
+    said = noise(60)
+    file = flac(said)
+    kept = len(file) * 3 // 4
+    cut = recorded(tenant, file[:kept] + bytes(len(file) - kept), HIDDEN, samples=len(said))
+    broken = recorded(tenant, bytes(len(file)), HIDDEN, samples=len(said))
+    with access.client(officer.token) as client:
+        response = export(client, cut, broken, call_of(tenant))
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        names = set(archive.namelist())
+        listed = {told["name"] for told in json.loads(archive.read("manifest.json"))["files"]}
+        heard = np.frombuffer(archive.read("calls/001/audio.wav")[44:], "<i2").reshape(-1, 2)
+        page = archive.read("index.html").decode()
+    assert listed == names - {"manifest.json"}
+    assert "calls/002/audio.wav" not in names
+    assert "calls/003/audio.wav" in names
+    assert np.array_equal(heard, without(said, HIDDEN)[: len(heard)])
+    assert page.count("The recording breaks off") == page.count("The recording cannot be played") == 1
+
+
 def test_an_erased_call_is_not_exported(access: Access, tenant: Tenant, officer: Person) -> None:
     call = call_of(tenant)
     with access.client(officer.token) as client:

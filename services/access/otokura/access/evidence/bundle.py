@@ -1,4 +1,4 @@
-"""A bundle of evidence, made as it is sent: nothing of it is kept, and memory holds one piece of one file.
+"""A bundle of evidence, made as it is sent: nothing of it is kept, and of its audio memory holds one piece.
 
 `read.opened` is acknowledged before anything is opened, and the history that the bundle holds goes at least
 as far as that entry: who reads the bundle finds in it that, by whom and why it was made.
@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from otokura.access.errors import NotReady, Undecodable
+from otokura.access.errors import NotReady
 from otokura.access.evidence import facts as names
 from otokura.access.evidence.container import SealedArchive
 from otokura.access.evidence.custody import History
@@ -22,6 +22,7 @@ from otokura.access.evidence.readme import readme
 from otokura.access.evidence.signing import public_text, sign_manifest, signed_vcon
 from otokura.access.evidence.summary import summary
 from otokura.access.lifecycle.archive import Member
+from otokura.access.lifecycle.renditions import add_rendition
 from otokura.access.reads.content import RawRecording, Rendition
 from otokura.access.reads.decoded_audio import RawStretch, Stretch
 from otokura.access.reads.gate import OpenedRead
@@ -29,7 +30,6 @@ from otokura.access.reads.rendering import text
 from otokura.access.reads.stored import announced_transcript, parsed_transcript, transcript_bytes
 from otokura.access.reads.vcon import AudioFile, Source, vcon
 from otokura.shared.events import TenantSettings, TranscriptCompleted
-from otokura.shared.ranges import ByteRange
 from otokura.shared.transcripts import Transcript
 
 
@@ -90,34 +90,31 @@ class Bundle:
         yield self._archive.finish()
 
     async def _audio(self) -> AsyncGenerator[bytes]:
-        """The recording as it was received, and as anybody can play it."""
+        """The recording as anybody can play it, and as it was received.
+
+        What takes a decoder comes first: when all are taken, that is known before a byte was sent.
+        """
         manifest, patience = self._opened.manifest, self._opened.state.settings.stalled_seconds
         if self._opened.permit.row["recording_erased_at"] is not None:
             self._missing["audio"] = "recording-erased"
             return
-        name = audio_name(manifest.recording.media_type)
-        async for chunk in self._rendition(name, RawRecording(manifest), self._sha512.update):
-            yield chunk
         playable = RawStretch(manifest, Stretch.whole(manifest), patience)
-        try:
-            async for chunk in self._rendition("audio/playable.wav", playable):
-                yield chunk
-        except Undecodable:
-            self._missing["audio/playable.wav"] = "undecodable"
+        async for chunk in self._rendition("audio/playable.wav", playable):
+            yield chunk
+        received = audio_name(manifest.recording.media_type)
+        async for chunk in self._rendition(received, RawRecording(manifest), self._sha512.update):
+            yield chunk
 
     async def _rendition(
         self, name: str, rendition: Rendition, hashed: Callable[[bytes], None] | None = None
     ) -> AsyncGenerator[bytes]:
-        whole = ByteRange(0, rendition.size, rendition.size)
-        begun = await rendition.begin(self._opened, whole)
-        member = self._archive.begin(name)
-        async with aclosing(begun) as pieces:
-            async for piece in pieces:
-                member.write(piece)
-                if hashed is not None:
-                    hashed(piece)
-                yield self._archive.take()
-        member.end()
+        def missing(why: str) -> None:
+            self._missing[name] = why
+
+        added = add_rendition(self._archive, name, rendition, self._opened, missing, hashed)
+        async with aclosing(added) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def _said(self, *, heard: bool) -> list[tuple[str, bytes]]:
         """Transcript, vCon, and what was sealed."""
@@ -135,7 +132,8 @@ class Bundle:
             audio=audio if heard else None,
         )
         transcript = spoken.transcript if spoken else None
-        return [*files, (names.VCON, signed_vcon(self._key, vcon(transcript, source)))]
+        signed = await asyncio.to_thread(lambda: signed_vcon(self._key, vcon(transcript, source)))
+        return [*files, (names.VCON, signed)]
 
     async def _spoken(self) -> _Spoken | None:
         opened = self._opened

@@ -20,6 +20,10 @@ MISSING = {
         "受信した形式を再生用に変換できません",
         "what was received cannot be decoded for playing",
     ),
+    "cut-short": (
+        "途中までです (残りを再生用に変換できません)",
+        "it breaks off: the rest of what was received cannot be decoded for playing",
+    ),
 }
 _NO_TIMESTAMP = {
     "not-configured": ("設定されていません", "no authority is configured"),

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from otokura.access.errors import NotReady, Undecodable
+from otokura.access.errors import NotReady
 from otokura.access.identity.subject import Reader
 from otokura.access.lifecycle.archive import Archive
 from otokura.access.lifecycle.person_index import Shown, index_html
+from otokura.access.lifecycle.renditions import add_rendition
 from otokura.access.permission import entry
 from otokura.access.reads import gate
 from otokura.access.reads.closing import Outcome
@@ -35,7 +36,6 @@ from otokura.shared.errors import Forbidden, NotFound, Unauthenticated
 from otokura.shared.events import TenantSettings, TranscriptCompleted
 from otokura.shared.ids import uuid7
 from otokura.shared.policy.facts import PolicyAction
-from otokura.shared.ranges import ByteRange
 from otokura.shared.redacted import redacted
 from otokura.shared.tokens import Principal
 
@@ -199,19 +199,12 @@ class Export:
     async def _audio(
         self, opened: gate.OpenedRead, shown: Shown, name: str, rendition: Rendition
     ) -> AsyncGenerator[bytes]:
-        whole = ByteRange(0, rendition.size, rendition.size)
-        try:
-            begun = await rendition.begin(opened, whole)
-        except Undecodable:
-            shown.missing.append("undecodable")
-            return
-        member = self._archive.begin(name)
-        async with aclosing(begun) as pieces:
-            async for piece in pieces:
-                member.write(piece)
-                yield self._archive.take()
-        member.end()
-        shown.files.append(name)
+        added = add_rendition(self._archive, name, rendition, opened, shown.missing.append)
+        async with aclosing(added) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        if "undecodable" not in shown.missing:
+            shown.files.append(name)
 
     def _add(self, shown: Shown, name: str, content: bytes) -> None:
         self._archive.add(name, content)

@@ -30,6 +30,7 @@ _MISSING = {
         "Left out: not checked for others' data",
     ),
     "undecodable": ("録音を再生できません", "The recording cannot be played"),
+    "cut-short": ("録音は途中までです", "The recording breaks off: the rest of it cannot be played"),
 }
 _HEAD = """<!doctype html>
 <html lang="ja"><head><meta charset="utf-8">
