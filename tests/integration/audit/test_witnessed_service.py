@@ -7,6 +7,7 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from audit_service import AuditService, until
 from otokura.cli.__main__ import app
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import accepts
-from otokura.cli.verify import Witnesses, verify_log, verify_receipt
+from otokura.cli.verify import Witnesses, open_checkpoint, parse_vkey, verify_log, verify_receipt
 from otokura.cli.verify.broker import TOPIC
+from otokura.cli.verify.cosignatures import read_cosignatures
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.cloudevents import Record
+from otokura.shared.ids import uuid7
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka]
 
@@ -127,6 +130,34 @@ async def test_what_is_published_is_cosigned_and_an_outage_of_the_witness_is_mad
     assert verify_receipt(response.json(), audit.vkey, witnesses=witnesses).cosigned
     report = verify_log(audit.log_url, audit.vkey, witnesses=witnesses)
     assert report.ok, report.findings
+
+
+@pytest.mark.guarantee("L25")
+async def test_the_history_of_a_call_comes_in_a_tree_that_was_cosigned_and_without_witnesses_all_the_same(
+    audit: AuditService, witness: WitnessProcess, tenant_id: UUID, auditor: httpx.AsyncClient
+) -> None:
+    if not accepts(witness.port):
+        await witness.start()
+    mine = {"tenant_id": tenant_id, "call_id": uuid7()}
+    path = f"/v1/calls/{mine['call_id']}/custody"
+    trusted = Witnesses.parse([witness.vkey])
+
+    async def cosigned() -> bool:
+        """Whether it is, up to an entry that was written just now."""
+        async with audit.source() as writer:
+            [entry_id] = await audit.write(writer, [AuditDraft(action=Action.READ_OPENED, **mine)])
+            response = await auditor.get(path, params={"holding": str(entry_id)})
+        assert response.status_code == 200, response.text
+        [tree] = response.json()["trees"]
+        note: str = tree["checkpoint"]
+        assert response.json()["items"][-1]["entry"]["entry_id"] == str(entry_id)
+        found = read_cosignatures(open_checkpoint(note, parse_vkey(audit.vkey)), trusted.keys, time.time())
+        return bool(found)
+
+    for _ in range(3):
+        assert await cosigned()
+    witness.kill()
+    assert not await cosigned()
 
 
 def evidence_of(told: dict[str, Any]) -> str:

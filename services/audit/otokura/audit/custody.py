@@ -29,6 +29,7 @@ from otokura.audit.merkle import climb, leaf_hash
 from otokura.audit.models import Entry
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
+from otokura.audit.service import covering
 from otokura.audit.state import State, current
 from otokura.audit.views import WHY, Why, encoded_salt, opened, why
 from otokura.shared.authentication import require
@@ -41,6 +42,8 @@ from otokura.shared.tokens import Principal
 _DOMAIN = b"otokura.custody-cursor.v1\n"
 _LOOKS = 40
 _LOOK_SECONDS = 0.1
+_LOOKS_FOR_COSIGNED = 30
+"""Witnesses are asked every other second: who waits longer waits for one that is away."""
 MOST_YEARS = 40
 LONGEST_CURSOR = 8192
 """A cursor names the trees that are still to be gone through: up to some 110 characters each."""
@@ -167,7 +170,9 @@ async def get_custody(
 
 
 async def _trees(state: State, tenant_id: UUID, call_id: UUID, holding: UUID | None) -> dict[int, Published]:
-    """By year, the newest checkpoint of each log that says anything about the call.
+    """By year, a checkpoint of each log that says anything about the call: what witnesses have cosigned.
+
+    Where there are none, or they do not answer in time, it is the newest.
 
     Raises:
         NoSuchEntry: none does, for this tenant.
@@ -176,14 +181,14 @@ async def _trees(state: State, tenant_id: UUID, call_id: UUID, holding: UUID | N
     needed = await _newest(state, tenant_id, call_id)
     if holding is None and not needed:
         raise NoSuchEntry("The log of your tenant knows of no such call.")
-    for _ in range(_LOOKS):
+    for look in range(_LOOKS):
         if holding is not None and (place := await _place(state, tenant_id, holding)) is not None:
             needed[place[0]] = max(place[1], needed.get(place[0], -1))
             holding = None
-        trees = {year: await state.shelf.checkpoint(year, state.signer(year)) for year in needed}
-        published = {year: tree for year, tree in trees.items() if tree is not None}
-        covered = all(it in published and published[it].checkpoint.size > needed[it] for it in needed)
-        if holding is None and covered:
+        waiting = look < _LOOKS_FOR_COSIGNED
+        found = {year: await covering(state, year, index, waiting=waiting) for year, index in needed.items()}
+        published = {year: tree for year, tree in found.items() if tree is not None}
+        if holding is None and len(published) == len(found):
             return published
         await asyncio.sleep(_LOOK_SECONDS)
     raise NotPublishedYet("The newest entry is not in a signed tree yet; ask again in a second.")

@@ -93,21 +93,36 @@ async def receipt(state: State, entry: Entry) -> Receipt:
 
 
 async def _covering(state: State, entry: Entry) -> Published:
-    """A checkpoint that covers the entry: what witnesses cosigned, or else the newest, once it does."""
-    signer = state.signer(entry.shard)
-    if state.settings.witnesses_file is not None:
-        cosigned = await state.shelf.cosigned(entry.shard, signer)
-        if cosigned is not None and cosigned.checkpoint.size > entry.index:
-            return cosigned
+    """A checkpoint that covers the entry, once there is one."""
     for _ in range(_LOOKS):
-        published = await state.shelf.checkpoint(entry.shard, signer)
-        if published is not None and published.checkpoint.size > entry.index:
+        published = await covering(state, entry.shard, entry.index)
+        if published is not None:
             return published
         await asyncio.sleep(_LOOK_SECONDS)
     raise NotPublishedYet(
         "The entry is sequenced, and its checkpoint is on the way; ask again in a second.",
         headers=dict(AGAIN),
     )
+
+
+async def covering(state: State, year: int, index: int, *, waiting: bool = False) -> Published | None:
+    """A checkpoint that covers an entry: what witnesses cosigned, or else the newest; None if there is none.
+
+    Args:
+        state: the service's.
+        year: the entry's shard.
+        index: its place there.
+        waiting: for witnesses, where there are any: the newest is not taken yet.
+    """
+    signer = state.signer(year)
+    if state.settings.witnesses_file is not None:
+        cosigned = await state.shelf.cosigned(year, signer)
+        if cosigned is not None and cosigned.checkpoint.size > index:
+            return cosigned
+        if waiting:
+            return None
+    newest = await state.shelf.checkpoint(year, signer)
+    return newest if newest is not None and newest.checkpoint.size > index else None
 
 
 async def _inclusion(session: AsyncSession, entry: Entry, published: Published) -> list[bytes]:
