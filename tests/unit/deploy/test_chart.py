@@ -127,6 +127,8 @@ def test_access_reaches_a_time_stamping_authority_where_there_is_one() -> None:
     given = {item["name"]: item.get("value") for item in container["env"]}
     assert given["OTOKURA_TIMESTAMP_URL"] == "https://tsa.example:3161/tsr"
     assert given["OTOKURA_TIMESTAMP_REQUIRED"] == "true"
+    assert given["OTOKURA_TIMESTAMP_CA_FILE"] == "/etc/otokura/timestamp-ca.pem"
+    assert given["OTOKURA_TIMESTAMP_SECONDS"] == "5"
     [bare] = pod_templates("default-values.yaml")["otokura-access"]["spec"]["containers"]
     assert not [item for item in bare["env"] if "TIMESTAMP" in item["name"]]
 
@@ -257,6 +259,8 @@ def test_the_default_store_is_minio_and_can_be_replaced() -> None:
         {"oidc": {"allowedNetworks": ["0.0.0.0/0"]}},
         {"summaries": {"url": "https://llm.example/v1"}},
         {"summaries": {"url": "llm.example", "model": "a-model"}},
+        {"timestamp": {"url": "https://me:secret@tsa.example/tsr"}},
+        {"timestamp": {"url": "https://tsa.example/tsr?token=secret"}},
         {"summaries": {"networks": ["0.0.0.0/0"]}},
         {"s3": {"endpoint": ""}, "minio": {"enabled": False}},
         {"auditDetailDays": 30},

@@ -170,7 +170,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     stack.push_async_callback(documents.close)
     keys = key_provider(settings)
     issuer = TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience)
-    workshop = Workshop(key, Custody(settings.audit_url, issuer), _authority(settings))
+    workshop = Workshop(key, Custody(settings.audit_url, issuer, settings.history_page), _authority(settings))
     stack.push_async_callback(workshop.close)
     return AccessState(
         settings=settings,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from otokura.access.oidc.settings import OidcSettings
 from otokura.shared.key_settings import KeyProviderSettings
@@ -60,7 +61,10 @@ class Settings(OidcSettings, KeyProviderSettings):
     audit_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+/?$")
     """Where the audit service answers, `http://host:port`: evidence holds the history that it gives."""
 
-    timestamp_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    history_page: int = Field(default=100, ge=1, le=200)
+    """How many entries of a call's history are asked for at once."""
+
+    timestamp_url: str | None = None
     """A time-stamping authority (RFC 3161) that is told the hash of each bundle's manifest."""
     timestamp_required: bool = False
     """There is no evidence while it gives no timestamps; else bundles say that they have none."""
@@ -77,3 +81,11 @@ class Settings(OidcSettings, KeyProviderSettings):
     take half a gigabyte."""
     stalled_seconds: float = Field(default=60.0, gt=0)
     """After how long such a process no longer waits for a reader who takes nothing; a range goes on there."""
+
+    @field_validator("timestamp_url")
+    @classmethod
+    def _tells_no_secret(cls, value: str | None) -> str | None:
+        """Bundles and the log of the service name the authority as it stands here."""
+        if value is None or re.fullmatch(r"https?://[^/@?#\s]+(/[^@?#\s]*)?", value):
+            return value
+        raise ValueError("http(s)://host/path without user, password or query: every bundle names it")

@@ -27,7 +27,6 @@ from otokura.shared.tokens import Principal, TokenIssuer
 log = logs.get_logger(__name__)
 
 _MEMBERS = {"shard", "index", "leaf", "entry", "salt", "erased_at", "erased_why", "path"}
-_PAGE = 100
 _MOST_BYTES = 128 * 1024 * 1024
 _LIFETIME = timedelta(seconds=60)
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -106,11 +105,13 @@ class Custody:
     Args:
         url: its address; None when this installation has not said where it is.
         issuer: makes the tokens that it is asked with.
+        page: how many entries it is asked for at once.
     """
 
-    def __init__(self, url: str | None, issuer: TokenIssuer) -> None:
+    def __init__(self, url: str | None, issuer: TokenIssuer, page: int = 100) -> None:
         self._url = None if url is None else url.rstrip("/")
         self._issuer = issuer
+        self.page = page
         self._session: aiohttp.ClientSession | None = None
 
     async def history(self, reader: Reader, call_id: UUID, holding: UUID, read_id: UUID) -> History:
@@ -160,7 +161,7 @@ class _Asking:
         """One page; waits while the newest entry is on its way into a signed tree."""
         for _ in range(_TRIES):
             try:
-                status, body = await self._get({"limit": str(_PAGE), "read_id": str(self.read_id), **params})
+                status, body = await self._get(params)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.warning("the audit service is away", call=self.url, exc_info=error)
                 raise Unavailable("The audit service cannot be reached: no evidence without it.") from None
@@ -173,6 +174,7 @@ class _Asking:
         raise Unavailable("The audit service does not give the call's history now: try again soon.")
 
     async def _get(self, params: dict[str, str]) -> tuple[int, bytes]:
+        params = {"limit": str(self.custody.page), "read_id": str(self.read_id), **params}
         headers = {"Authorization": f"Bearer {self.custody.token(self.reader)}"}
         session = self.custody.opened()
         async with session.get(self.url, params=params, headers=headers, allow_redirects=False) as response:
