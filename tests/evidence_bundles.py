@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import json
+import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -181,6 +183,46 @@ def refused(maker: Maker, path: Path) -> Code:
     with pytest.raises(VerificationError) as caught:
         maker.verify(path)
     return caught.value.finding.code
+
+
+def regions(path: Path) -> dict[str, list[int]]:
+    """Of each region of a bundle, where its bytes are: a file's first, middle and last, all of the rest."""
+    data = path.read_bytes()
+    found: dict[str, list[int]] = {}
+    with zipfile.ZipFile(path) as archive:
+        directory = archive.start_dir
+        ends = [*[info.header_offset for info in archive.infolist()][1:], directory]
+        for info, end in zip(archive.infolist(), ends, strict=True):
+            at = info.header_offset
+            name, extra = struct.unpack_from("<HH", data, at + 26)
+            begin = at + 30 + name + extra
+            stop = begin + info.file_size
+            found[f"header of {info.filename}"] = list(range(at, begin))
+            found[f"data of {info.filename}"] = sorted({begin, (begin + stop) // 2, stop - 1})
+            found[f"descriptor of {info.filename}"] = list(range(stop, end))
+        end_record = data.rindex(b"PK\x05\x06")
+    found["directory"] = list(range(directory, end_record))
+    found["end record"] = list(range(end_record, end_record + 22))
+    found["comment"] = list(range(end_record + 22, len(data)))
+    return found
+
+
+def assert_every_flip_is_found(
+    path: Path, places: Mapping[str, list[int]], verify: Callable[[Path], object]
+) -> None:
+    """A bit of each of these bytes in turn: no such bundle verifies."""
+    whole = path.read_bytes()
+    changed = path.with_name("changed.zip")
+    for region, found in places.items():
+        for at in found:
+            flipped = bytearray(whole)
+            flipped[at] ^= 1 << at % 8
+            changed.write_bytes(flipped)
+            try:
+                verify(changed)
+            except VerificationError:
+                continue
+            pytest.fail(f"byte {at}, {region}")
 
 
 def lines_of(files: Mapping[str, bytes]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import access_service
@@ -99,6 +100,17 @@ class Site:
         """The answer to a request for evidence."""
         with self.access.client(officer.token, **options) as client:
             return client.post(f"/v1/calls/{call.id}/evidence", json={"reason": reason})
+
+    def keep_what_comes(self, officer: Person, call: Call, path: Path) -> None:
+        """What is sent of a bundle that breaks off."""
+        with self.access.client(officer.token) as client, path.open("wb") as file:
+            request = client.build_request("POST", f"/v1/calls/{call.id}/evidence", json={"reason": REASON})
+            response = client.send(request, stream=True)
+            assert response.status_code == 200, response.read()
+            chunks = response.iter_raw()
+            with pytest.raises(httpx.RemoteProtocolError):
+                file.writelines(chunks)
+            response.close()
 
     def verified(self, path: Path, **more: Any) -> Evidence:
         """What the verifier says."""

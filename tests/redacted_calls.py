@@ -123,9 +123,13 @@ def resealed(access: Access, call: Call, **about: Any) -> Call:
     return replace(call, manifest=manifest, events=(*call.events, sealed))
 
 
-def transcribed_again(access: Access, call: Call, hidden: Hidden | None, version: int = 2) -> None:
+def transcribed_again(
+    access: Access, call: Call, hidden: Hidden | None, version: int = 2
+) -> TranscriptCompleted:
     """A newer transcript, which redacts these stretches."""
-    access.apply(run(_another(access, call, redacting(hidden)(call.id), version)))
+    newer = run(_another(access, call, redacting(hidden)(call.id), version))
+    access.apply(newer)
+    return newer
 
 
 async def _another(access: Access, call: Call, transcript: Transcript, version: int) -> TranscriptCompleted:

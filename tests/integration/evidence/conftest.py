@@ -18,8 +18,9 @@ from otokura.cli.local.seaweedfs import SeaweedServer
 def site(
     postgres_server: PostgresServer, s3_server: SeaweedServer, kafka_server: servers.KafkaServer
 ) -> Iterator[Site]:
-    """Both services."""
-    with evidence_site.running(postgres_server, s3_server, kafka_server) as found:
+    """Both services; every history takes more than one page."""
+    few = {"OTOKURA_HISTORY_PAGE": "3"}
+    with evidence_site.running(postgres_server, s3_server, kafka_server, **few) as found:
         yield found
 
 
