@@ -23,6 +23,7 @@ from otokura.access.feeds.models import FeedRecord
 from otokura.access.feeds.provisioning import Provisioner
 from otokura.access.feeds.worker import FeedWorker
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.oidc.fetching import Documents
 from otokura.access.oidc.keys import IssuerKeys
 from otokura.access.oidc.verifier import OidcVerifier
@@ -205,7 +206,7 @@ async def _open(
         store=store,
         signing=signing,
         issuer=issuer,
-        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings), RefusalThrottle()),
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),

@@ -52,15 +52,49 @@ def test_three_thousand_requests_of_nobody_add_nothing_to_the_log(access: Access
     assert [entry["action"] for entry in access.audit.entries(source=source)[before:]] == []
 
 
-@pytest.mark.guarantee("L11")
-def test_a_flood_of_guesses_at_a_known_client_is_one_entry_a_minute(access: Access) -> None:
-    """It says for how many it stands; those after it are in the next one."""
+def at_a_client(access: Access) -> tuple[str, Callable[[httpx.Client], httpx.Response]]:
     person = access.tenant().person("supervisor")
     form = {"grant_type": "client_credentials", "client_id": str(person.id), "client_secret": "guess"}
-    with access.client() as client, ThreadPoolExecutor(16) as pool:
-        answers = [pool.submit(client.post, "/oauth2/token", data=form) for _ in range(EACH)]
-        assert {one.result().status_code for one in answers} == {401}
-    told = access.audit.entries(action="token.denied", reader=str(person.id))
-    assert 1 <= len(told) <= 2
-    assert told[0]["detail"]["count"] == 1
-    assert sum(entry["detail"]["count"] for entry in told) <= EACH
+    return "token.denied", lambda client: client.post("/oauth2/token", data=form)
+
+
+def at_a_login(access: Access) -> tuple[str, Callable[[httpx.Client], httpx.Response]]:
+    """Of nobody: whoever is named, of logins that do not exist there is one entry a place and reason."""
+    company = access.tenant().id
+
+    def ask(client: httpx.Client) -> httpx.Response:
+        guess = {"company": str(company), "login": "hanako", "password": "a guess that is long enough"}
+        return client.post("/v1/sessions", json=guess)
+
+    return "login.refused", ask
+
+
+def at_the_bootstrap_token(access: Access) -> tuple[str, Callable[[httpx.Client], httpx.Response]]:
+    del access
+    guess = {"token": "guess", "name": "Mallory"}
+    return "bootstrap.refused", lambda client: client.post("/v1/bootstrap", json=guess)
+
+
+@pytest.mark.guarantee("L11")
+@pytest.mark.parametrize("guess", [at_a_client, at_a_login, at_the_bootstrap_token])
+def test_a_flood_of_guesses_is_an_entry_a_minute_and_each_is_counted(
+    access: Access, guess: Callable[[Access], tuple[str, Callable[[httpx.Client], httpx.Response]]]
+) -> None:
+    """Each entry says for how many it stands; those of the last minute are written when access stops."""
+    action, ask = guess(access)
+    address = "192.0.2.77"
+    with access.client(address=address) as client, ThreadPoolExecutor(16) as pool:
+        answers = [answer.result() for answer in [pool.submit(ask, client) for _ in range(EACH)]]
+    judged = [answer for answer in answers if "too-many-requests" not in answer.text]
+    assert {answer.status_code for answer in judged} <= {401, 403, 429}
+    assert len(judged) > EACH / 2
+    access.program.stop()
+    try:
+        told = [one for one in access.audit.entries(action=action) if one["detail"]["address"] == address]
+    finally:
+        access.start()
+    counts: dict[str, list[int]] = {}
+    for entry in told:
+        counts.setdefault(str(entry["detail"]["why"]), []).append(entry["detail"]["count"])
+    assert all(each[0] == 1 and len(each) <= 3 for each in counts.values()), counts
+    assert sum(sum(each) for each in counts.values()) == len(judged)

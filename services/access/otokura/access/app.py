@@ -129,7 +129,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.policies = PolicyEngine(settings.policy_dir or POLICY_DIR)
     for warning in app.state.policies.warnings:
         log.warning("a policy is wide open", warning=warning)
-    app.state.refusal_throttle = RefusalThrottle()
     return app
 
 
@@ -146,6 +145,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         _work(supervisor, stack, state, app.state.readiness)
         stack.push_async_callback(state.closings.drain, _DRAIN_SECONDS)
         stack.push_async_callback(state.watch.drain)
+        stack.push_async_callback(state.refusals.write_rest, state.audit)
         yield
 
 
@@ -169,6 +169,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
     documents = Documents(settings)
     stack.push_async_callback(documents.close)
     keys = key_provider(settings)
+    refusals = RefusalThrottle()
     issuer = TokenIssuer(private_key, signing.kid, settings.issuer, settings.audience)
     workshop = Workshop(key, Custody(settings.audit_url, issuer, settings.history_page), _authority(settings))
     stack.push_async_callback(workshop.close)
@@ -181,12 +182,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, policies: PolicyEngin
         store=store,
         signing=signing,
         issuer=issuer,
-        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings)),
+        oidc=OidcVerifier(database, audit, IssuerKeys(documents.keys, settings), refusals),
         closings=Closings(audit),
         headers=HeaderCache(),
         watch=Watch(database),
         index_keys=IndexKeys(keys),
         evidence=workshop,
+        refusals=refusals,
         live=Hub(),
         decoding=Decoders(settings.decoders),
     )
@@ -228,6 +230,7 @@ def _work(supervisor: Supervisor, stack: AsyncExitStack, state: AccessState, rea
     supervisor.start("topics", lambda: _make_topics(state.settings))
     supervisor.start("consumer", consumer.run)
     supervisor.start("leak-signals", state.watch.run)
+    supervisor.start("refusals", lambda: state.refusals.run(state.audit))
     supervisor.start("rewrapping", rewrapper_of(state).run)
     supervisor.start("live-text", PartialsListener(state.settings, state.live).run)
     _keep_and_erase(supervisor, state)

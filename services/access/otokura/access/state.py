@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from otokura.access.evidence.workshop import Workshop
 from otokura.access.identity.signing import SigningKeys
+from otokura.access.identity.throttle import RefusalThrottle
 from otokura.access.logins.hashing import Hashing
 from otokura.access.logins.stand_in import StandIn
 from otokura.access.oidc.verifier import OidcVerifier
@@ -55,6 +56,7 @@ class AccessState:
     watch: Watch
     index_keys: IndexKeys
     evidence: Workshop
+    refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     live: Hub = field(default_factory=Hub)
     hashing: Hashing = field(default_factory=Hashing)
     stand_in: StandIn = field(default_factory=StandIn)

@@ -72,10 +72,9 @@ _OAUTH_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def refusal_throttle(request: Request) -> RefusalThrottle:
+async def refusal_throttle(state: State) -> RefusalThrottle:
     """The app's throttle of refusals that become entries."""
-    throttle: RefusalThrottle = request.app.state.refusal_throttle
-    return throttle
+    return state.refusals
 
 
 @router.post(

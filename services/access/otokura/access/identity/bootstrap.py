@@ -79,7 +79,9 @@ async def refuse(
     """
     REFUSED.inc()
     why = error.extensions["why"]
-    count = throttle.counted(None, f"{network_of(place.address)} bootstrap {why}")
-    if count:
+
+    def draft(count: int) -> AuditDraft:
         detail = {"why": why, "count": count, **where(place)}
-        await state.audit.write(AuditDraft(action=Action.BOOTSTRAP_REFUSED, detail=detail))
+        return AuditDraft(action=Action.BOOTSTRAP_REFUSED, detail=detail)
+
+    await throttle.write(state.audit, None, f"{network_of(place.address)} bootstrap {why}", draft)

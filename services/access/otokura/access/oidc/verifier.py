@@ -125,14 +125,17 @@ class OidcVerifier:
         database: knows issuers and their subjects.
         audit: where people who were turned away are written down.
         keys: of the issuers.
+        throttle: of these entries.
     """
 
-    def __init__(self, database: Database, audit: AuditWriter, keys: IssuerKeys) -> None:
+    def __init__(
+        self, database: Database, audit: AuditWriter, keys: IssuerKeys, throttle: RefusalThrottle
+    ) -> None:
         self._database = database
         self._audit = audit
         self.keys = keys
         self._book = IssuerBook(database)
-        self._throttle = RefusalThrottle()
+        self._throttle = throttle
 
     def reconfigured(self) -> None:
         """A configuration was made, changed or removed here: it holds from the next token on."""
