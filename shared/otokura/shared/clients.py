@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from otokura.shared.moments import Moment
 
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _MOST = 1 << 53
@@ -17,7 +19,7 @@ class ClientKey(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     sha256: Sha256Hex
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
     def is_good(self, at: datetime) -> bool:
         """Whether it has not expired."""

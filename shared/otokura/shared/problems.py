@@ -225,7 +225,8 @@ def responses(*kinds: type[OtokuraError]) -> dict[int | str, dict[str, Any]]:
 
 _PROBLEM = "#/components/schemas/Problem"
 _VALIDATION = ("HTTPValidationError", "ValidationError")
-_BODY = (errors.BadRequest, errors.TooLarge)
+_ADDRESS = (errors.BadRequest,)
+_BODY = (*_ADDRESS, errors.TooLarge)
 
 
 def _is_own(about: Mapping[str, Any]) -> bool:
@@ -237,18 +238,18 @@ def _is_own(about: Mapping[str, Any]) -> bool:
 def describe(openapi: dict[str, Any]) -> None:
     """Says of every error answer in an OpenAPI document that it is a problem, unless its route says its form.
 
-    FastAPI says of each that it is the JSON of a success, and of 422 that it has FastAPI's own form. What a
-    body may be refused for before any route sees it is said of every operation that takes one.
+    FastAPI says of each that it is the JSON of a success, and of 422 that it has FastAPI's own form. What an
+    address, or a body, may be refused for before any route sees it is said of every operation.
     """
     schemas: dict[str, Any] = openapi.setdefault("components", {}).setdefault("schemas", {})
     for name in _VALIDATION:
         schemas.pop(name, None)
     operations = [one for path in openapi["paths"].values() for one in path.values()]
     for operation in operations:
-        if "requestBody" in operation:
-            operation["responses"] = {
-                str(kind.status): {"description": kind.title} for kind in _BODY
-            } | operation["responses"]
+        kinds = _BODY if "requestBody" in operation else _ADDRESS
+        operation["responses"] = {
+            str(kind.status): {"description": kind.title} for kind in kinds
+        } | operation["responses"]
     for status, answer in (pair for one in operations for pair in one["responses"].items()):
         if status >= "400":
             # A form of its own, such as OAuth's (RFC 6749 §5.2), stays; a body may be refused before it.

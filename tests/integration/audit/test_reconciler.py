@@ -18,6 +18,7 @@ from otokura.audit.watch import Watch
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.audit_events import AuditRecorded
 from otokura.shared.ids import uuid7
+from otokura.shared.read_counts import MOST_TENANTS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3]
 
@@ -132,6 +133,35 @@ async def test_numbers_that_are_missing_are_a_gap_and_not_a_second_alarm(desk: D
     assert await accused(desk) == []
     await desk.take(lost, *reads(scribe, 1), scribe.counted({TENANT: (5, 0)}))
     assert await accused(desk) == [(scribe.source, str(TENANT), 1, 4)]
+
+
+@pytest.mark.guarantee("L23")
+async def test_after_a_gap_only_what_is_new_is_counted(desk: Desk, scribe: Scribe) -> None:
+    """A number that is missing for good settles what is before it: no look counts it all again."""
+    first, _, third = reads(scribe, 3)
+    await desk.take(first, third, scribe.counted({TENANT: (3, 0)}), scribe.heartbeat(closed=True))
+    await desk.log.execute("UPDATE sources SET gaps = jsonb_set(gaps, '{0,alerted}', 'true')")
+    assert await accused(desk) == []
+    assert await desk.log.rows("SELECT opened, settled FROM read_counts") == [(3, 3)]
+    await desk.take(*reads(scribe, 1), scribe.counted({TENANT: (4, 0)}))
+    assert await accused(desk) == []
+    assert await desk.log.rows("SELECT opened, settled FROM read_counts") == [(4, 4)]
+
+
+@pytest.mark.guarantee("L11")
+async def test_counts_of_more_tenants_than_a_statement_has_room_for_are_taken(log: Log) -> None:
+    first = Scribe(beginning=datetime.now(UTC))
+    scribes = [first, *(Scribe(key=first.key, beginning=first.beginning) for _ in range(3))]
+    desk = Desk(log, first)
+    counts = [
+        scribe.counted({uuid7(): (1, 0) for _ in range(MOST_TENANTS)}, last_seq=1) for scribe in scribes
+    ]
+    batch = await desk.take(*(scribe.entry(tenant_id=TENANT) for scribe in scribes), *counts)
+    assert batch.rejected == []
+    assert await log.rows("SELECT count(*) FROM read_counts") == [(4 * MOST_TENANTS,)]
+    assert len(await accused(desk)) + len(await accused(desk)) == 400, "two looks, each of two hundred"
+    more = scribes[0].counted({uuid7(): (1, 0) for _ in range(MOST_TENANTS + 1)}, last_seq=1)
+    assert len((await desk.take(more)).rejected) == 1
 
 
 @pytest.mark.guarantee("L11")

@@ -6,6 +6,7 @@ Of each operation one request is good, and served to whoever may; the others are
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ PUBLIC = (
 )
 UNANSWERED = {"/log/{shard}/cosigned": 404}
 """No witness is configured here: `test_witnessed_service.py` has some."""
+
+EARLY = "0001-01-01T00:00:00+23:59"
+"""In UTC a year before the first."""
+
+
+def cursor(**members: Any) -> str:
+    """One that somebody made up."""
+    return base64.urlsafe_b64encode(json.dumps(members).encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -156,3 +165,30 @@ def test_nothing_that_is_served_is_left_out(seeded: Seeded) -> None:
         f"get {path}" for path in [*MAY, *PUBLIC]
     }
     assert {path for path, methods in paths.items() if methods["get"].get("security") == []} == {*PUBLIC}
+
+
+@pytest.mark.guarantee("R15")
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("/v1/entries", {"reader": "a\0"}, 400),
+        ("/v1/entries/export", {"action": "a\0"}, 400),
+        ("/v1/questions/what-read", {"reader": "\0"}, 400),
+        ("/v1/entries", {"from": EARLY}, 422),
+        ("/v1/entries", {"to": "9999-12-31T23:59:59-23:59"}, 422),
+        ("/v1/entries/export", {"from": EARLY}, 422),
+        ("/v1/questions/denials", {"to": EARLY}, 422),
+        ("/v1/alerts", {"from": EARLY}, 422),
+        ("/v1/entries", {"cursor": cursor(time=EARLY, shard=2026, index=1)}, 400),
+        ("/v1/questions/changes", {"cursor": cursor(time=EARLY, shard=2026, index=1)}, 400),
+        ("/v1/alerts", {"cursor": cursor(at=EARLY, id=str(UUID(int=1)))}, 400),
+        ("/log/2026/tile/0/" + "x999/" * 1433 + "999", {}, 404),
+        ("/log/2026/tile/0/" + "x999/" * 210 + "999", {}, 404),
+    ],
+)
+async def test_what_no_database_holds_is_the_asker_s_fault(
+    seeded: Seeded, path: str, params: dict[str, str], status: int
+) -> None:
+    async with seeded.audit.client(seeded.tenant_id) as client:
+        answer = await client.get(path, params=params)
+    assert answer.status_code == status, answer.text[:200]

@@ -52,6 +52,7 @@ def test_every_path_reads_back_and_is_what_others_write(tile: Tile) -> None:
         "", "tile/0", "tile/0/1", "tile/00/001", "tile/64/000", "tile/0/x000/001", "tile/0/001/002",
         "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/007", "tile/0/000.p/", "tile/-1/000",
         "tile/data/000", "tile/0/000/../../checkpoint", "tile/entries/0000", "tile/0/000\n", "tile/0/٠٠٠",
+        "tile/0/" + "x999/" * 7 + "999", "tile/0/" + "x999/" * 1433 + "999",
     ],
 )  # fmt: skip
 def test_other_paths_name_no_tile(path: str) -> None:

@@ -10,8 +10,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from otokura.shared.audit_entries import Signed, text_objection
-from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
+from otokura.shared.audit_events import AuditCounted, AuditHeartbeat, AuditRecorded
 from otokura.shared.producer import MAX_RECORD_BYTES
+from otokura.shared.read_counts import MOST_TENANTS
 
 LARGEST_NUMBER = 2**53 - 1
 """RFC 7493 §2.2; below PostgreSQL's bigint."""
@@ -38,6 +39,8 @@ def objection(event: Signed, signed: bytes | None = None) -> tuple[str, str] | N
         return "time", "the time is not one in UTC"
     if max(_numbers(event)) > LARGEST_NUMBER:
         return "number", "the number is too large"
+    if isinstance(event, AuditCounted) and len(event.reads) > MOST_TENANTS:
+        return "too-long", "the reads of too many tenants"
     if isinstance(event, AuditRecorded):
         return text_objection(event.action, event.reader, event.detail, signed)
     return None

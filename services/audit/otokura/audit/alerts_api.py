@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 from sqlalchemy import tuple_
 from sqlmodel import col, select
 
@@ -18,6 +18,7 @@ from otokura.shared.audit_events import AlertKind
 from otokura.shared.authentication import require
 from otokura.shared.errors import BadRequest, Forbidden, Unauthenticated, Unavailable
 from otokura.shared.events import Role
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import DEFAULT_LIMIT, Cursor, CursorText, Limit, Page
 from otokura.shared.problems import responses
 from otokura.shared.tokens import Principal
@@ -42,7 +43,7 @@ class AlertView(BaseModel):
 class AlertCursor(Cursor):
     """After which alert a page goes on."""
 
-    at: AwareDatetime
+    at: Moment
     id: UUID
 
 
@@ -53,7 +54,7 @@ async def list_alerts(
     state: Current,
     *,
     kind: Annotated[AlertKind | None, Query(description="Of this kind.")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[AlertView]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from otokura.audit import repository, service
 from otokura.audit.errors import NotPublishedYet
@@ -26,6 +26,7 @@ from otokura.shared.errors import (
     Unavailable,
 )
 from otokura.shared.events import Role
+from otokura.shared.moments import Moment, UtcMoment
 from otokura.shared.pagination import DEFAULT_LIMIT, Cursor, CursorText, Limit, Page
 from otokura.shared.problems import responses
 from otokura.shared.tokens import Principal
@@ -43,7 +44,7 @@ router = APIRouter(
 class EntryCursor(Cursor):
     """After which entry a page goes on."""
 
-    time: AwareDatetime
+    time: Moment
     shard: int = Field(ge=0, lt=1 << 15)
     index: int = Field(ge=0, lt=1 << 63)
 
@@ -67,11 +68,11 @@ async def entry_filter(
     reader: Annotated[str | None, Query(max_length=200, description="Who asked.")] = None,
     call_id: Annotated[UUID | None, Query(description="About which call.")] = None,
     action: Annotated[str | None, Query(max_length=64, examples=["read.opened"])] = None,
-    since: Annotated[datetime | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
-    until: Annotated[datetime | None, Query(alias="to", description="Before (RFC 3339).")] = None,
+    since: Annotated[UtcMoment | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
+    until: Annotated[UtcMoment | None, Query(alias="to", description="Before (RFC 3339).")] = None,
 ) -> EntryFilter:
     """Which entries, as the query says it."""
-    return EntryFilter(reader, call_id, action, utc(since), utc(until))
+    return EntryFilter(reader, call_id, action, since, until)
 
 
 def given(wanted: EntryFilter) -> dict[str, Any]:
@@ -84,11 +85,6 @@ def given(wanted: EntryFilter) -> dict[str, Any]:
         "to": wanted.until,
     }
     return {name: value for name, value in filters.items() if value is not None}
-
-
-def utc(at: datetime | None) -> datetime | None:
-    """A time without an offset is UTC."""
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 @router.get("/entries")

@@ -192,9 +192,9 @@ class ReadCount(Table, table=True):
     pending: bool = True
     """Whether it has not been compared yet."""
     opened: int = Field(default=0, sa_type=BigInteger)
-    """Entries of reads among the numbers up to `settled`."""
+    """Entries of reads among the numbers up to `settled`, and numbers that were missing there for good."""
     settled: int = Field(default=0, sa_type=BigInteger)
-    """Up to this number everything has come and is counted."""
+    """Up to this number everything has come, or is missing for good, and is counted."""
     unmatched: int = Field(default=0, sa_type=BigInteger)
     """Reads without an entry that were alerted."""
     matched_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -5,7 +5,6 @@ Asking is itself an entry, which the answer names.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,12 +12,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from otokura.audit import answers
 from otokura.audit.answers import Asked, Subject
-from otokura.audit.api import Auditor, Current, EntryCursor, record, utc
+from otokura.audit.api import Auditor, Current, EntryCursor, record
 from otokura.audit.repository import Place
 from otokura.audit.state import State
 from otokura.audit.views import EntryView, view
 from otokura.shared.audit_entries import ENTRY_ID
 from otokura.shared.errors import BadRequest, Forbidden, IntegrityError, Unauthenticated, Unavailable
+from otokura.shared.moments import UtcMoment
 from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from otokura.shared.problems import responses
 from otokura.shared.tokens import Principal
@@ -40,13 +40,13 @@ class Window:
         request: Request,
         response: Response,
         *,
-        since: Annotated[datetime | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
-        until: Annotated[datetime | None, Query(alias="to", description="Before (RFC 3339).")] = None,
+        since: Annotated[UtcMoment | None, Query(alias="from", description="Not before (RFC 3339).")] = None,
+        until: Annotated[UtcMoment | None, Query(alias="to", description="Before (RFC 3339).")] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: CursorText = None,
     ) -> None:
         self.request, self.response = request, response
-        self.since, self.until, self.limit = utc(since), utc(until), limit
+        self.since, self.until, self.limit = since, until, limit
         self.before: Place | None = EntryCursor.place(cursor)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
@@ -32,6 +33,8 @@ from otokura.shared.logs import get_logger
 
 _TICK_SECONDS = 2.0
 _AT_ONCE = 200
+_ROWS = 1000
+"""In one statement: PostgreSQL takes 65,535 parameters at most, asyncpg half of them."""
 
 log = get_logger(__name__)
 
@@ -50,7 +53,14 @@ async def note_counts(session: AsyncSession, counted: Iterable[AuditCounted]) ->
     if not newest:
         return
     # In one order: two replicas that hear of the same must not wait for each other.
-    statement = upsert(ReadCount).values([row for _, row in sorted(newest.items())])
+    rows = [row for _, row in sorted(newest.items())]
+    connection = await session.connection()
+    for start in range(0, len(rows), _ROWS):
+        await connection.execute(_kept(rows[start : start + _ROWS]))
+
+
+def _kept(rows: Sequence[dict[str, Any]]) -> Insert:
+    statement = upsert(ReadCount).values(rows)
     told = {
         name: statement.excluded[name] for name in ("served", "unserved", "last_seq", "told_at", "pending")
     }
@@ -59,10 +69,7 @@ async def note_counts(session: AsyncSession, counted: Iterable[AuditCounted]) ->
         statement.excluded.last_seq > col(ReadCount.last_seq),
         statement.excluded.served + statement.excluded.unserved > more,
     )
-    connection = await session.connection()
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["source", "tenant_id"], set_=told, where=newer)
-    )
+    return statement.on_conflict_do_update(index_elements=["source", "tenant_id"], set_=told, where=newer)
 
 
 def _order(row: dict[str, Any]) -> tuple[int, int]:
@@ -92,27 +99,48 @@ class Reconciler:
         """Compares what can be; the alerts that it raised."""
         raised: list[AuditAlerted] = []
         async with self._database.session() as session:
-            for count, source in await _pending(session):
-                alert = await _compare(session, count, coverage_of(source), now)
-                session.add(count)
-                if alert is not None:
-                    raised.append(alert)
+            pending = await _pending(session)
+        for source, tenant_id in pending:
+            # One a transaction: who takes entries must not wait for many of these.
+            async with self._database.session() as session:
+                alert = await _compare_one(session, source, tenant_id, now)
+            if alert is not None:
+                raised.append(alert)
         for alert in raised:
             ALERTS.labels(alert.kind).inc()
             log.error("audit alert", kind=alert.kind, source=alert.source, **alert.detail)
         return raised
 
 
-async def _pending(session: AsyncSession) -> Sequence[tuple[ReadCount, Source]]:
+async def _pending(session: AsyncSession) -> Sequence[tuple[str, UUID]]:
     statement = (
-        select(ReadCount, Source)
+        select(ReadCount.source, ReadCount.tenant_id)
         .join(Source, col(Source.source) == col(ReadCount.source))
         .where(col(ReadCount.pending), col(Source.high) >= col(ReadCount.last_seq))
         .order_by(func.random())
         .limit(_AT_ONCE)
-        .with_for_update(skip_locked=True, of=ReadCount)
     )
     return (await session.exec(statement)).all()
+
+
+async def _compare_one(
+    session: AsyncSession, source: str, tenant_id: UUID, now: datetime
+) -> AuditAlerted | None:
+    """Compares one count, unless another replica has it in hand."""
+    statement = (
+        select(ReadCount, Source)
+        .join(Source, col(Source.source) == col(ReadCount.source))
+        .where(ReadCount.source == source, ReadCount.tenant_id == tenant_id, col(ReadCount.pending))
+        .where(col(Source.high) >= col(ReadCount.last_seq))
+        .with_for_update(skip_locked=True, of=ReadCount)
+    )
+    found = (await session.exec(statement)).first()
+    if found is None:
+        return None
+    count, of = found
+    alert = await _compare(session, count, coverage_of(of), now)
+    session.add(count)
+    return alert
 
 
 async def _compare(
@@ -122,12 +150,14 @@ async def _compare(
     gaps = [gap for gap in coverage.gaps if gap.first <= count.last_seq]
     if not all(gap.alerted for gap in gaps):
         return None
-    missing = sum(min(gap.last, count.last_seq) - gap.first + 1 for gap in gaps)
-    opened = count.opened + await _opened(session, count)
-    unmatched = count.served + count.unserved - opened - missing
+    missing = sum(
+        max(0, min(gap.last, count.last_seq) - max(gap.first, count.settled + 1) + 1) for gap in gaps
+    )
+    # Settled with what is missing: what comes of it later is not counted again, nor what is before it.
+    opened = count.opened + missing + await _opened(session, count)
+    unmatched = count.served + count.unserved - opened
     since, count.pending, count.matched_at = count.matched_at, False, count.told_at
-    if not missing:
-        count.opened, count.settled = opened, count.last_seq
+    count.opened, count.settled = opened, count.last_seq
     if unmatched <= count.unmatched:
         return None
     count.unmatched = unmatched

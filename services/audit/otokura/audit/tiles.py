@@ -18,7 +18,8 @@ MAX_LEVEL = 63
 
 _GROUP = 1000
 _LENGTH_BYTES = 2
-_INDEX = r"(?:x[0-9]{3}/)*[0-9]{3}"
+_INDEX = r"(?:x[0-9]{3}/){0,6}[0-9]{3}"
+"""Below 10**21: of no tree of fewer than 2**64 entries is a tile left out."""
 _TILE_PATH = re.compile(
     rf"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<index>{_INDEX})(?:\.p/(?P<width>[1-9][0-9]{{0,2}}))?"
 )

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.service import PrincipalKind
 from otokura.shared.clients import ClientLimits
 from otokura.shared.events import Role
+from otokura.shared.moments import Moment
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 AgentId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -111,7 +112,7 @@ class KeyBody(Body):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"expires_at": "2027-03-31T15:00:00Z"}]}
     )
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyView(BaseModel):

@@ -8,12 +8,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from otokura.access.identity.views import Body
 from otokura.access.numbers import Number
 from otokura.access.reads.views import View
 from otokura.shared.events import ErasedKind
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import Cursor
 
 Why = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
@@ -49,7 +50,7 @@ class HoldBody(Body):
     )
     reason: Why
     case_number: Annotated[str, Field(min_length=1, max_length=128, pattern=r"\S")] | None = None
-    ends_at: Annotated[AwareDatetime | None, Field(description="It ends then by itself.")] = None
+    ends_at: Annotated[Moment | None, Field(description="It ends then by itself.")] = None
 
 
 class LiftBody(Body):
@@ -118,8 +119,8 @@ class CustomerBody(Body):
         WhatMayBe | None,
         Field(description="What becomes of calls that may be the customer's; if there are any, say."),
     ] = None
-    since: Annotated[AwareDatetime | None, Field(description="Calls that began at or after.")] = None
-    until: Annotated[AwareDatetime | None, Field(description="Calls that began before.")] = None
+    since: Annotated[Moment | None, Field(description="Calls that began at or after.")] = None
+    until: Annotated[Moment | None, Field(description="Calls that began before.")] = None
 
 
 class CallSelection(Body):

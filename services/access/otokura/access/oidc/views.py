@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from otokura.access.identity.models import PrincipalRecord
 from otokura.access.identity.views import TokenResponse
 from otokura.access.oidc.models import OidcIssuerRecord, OidcSubject
 from otokura.access.oidc.trust import IssuerSettings, Text
 from otokura.shared.events import Role
+from otokura.shared.moments import Moment
 
 SubjectClaim = Literal["sub", "oid", "uid"]
 """What issuers never give to somebody else (`oid` is Entra ID's, `uid` Okta's): no e-mail address."""
@@ -128,7 +129,7 @@ class NotBeforeBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"not_before": "2026-12-01T00:00:00Z"}, {}]}
     )
-    not_before: AwareDatetime | None = None
+    not_before: Moment | None = None
 
 
 class ExchangedToken(TokenResponse):

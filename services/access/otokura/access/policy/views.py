@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from otokura.access.policy.zones import parse_network
+from otokura.shared.moments import Moment
 
 
 class ZoneChange(BaseModel):
@@ -19,8 +20,8 @@ class ZoneChange(BaseModel):
         json_schema_extra={"examples": [{"networks": ["203.0.113.0/28", "2001:db8:7::/48"]}]},
     )
     networks: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=64)
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
 
     @field_validator("networks")
     @classmethod

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime
 
 from otokura.access.errors import HeldByCustomer, NotAcceptable, NotReady
 from otokura.access.permission import Searcher, entry
@@ -34,6 +33,7 @@ from otokura.shared.errors import (
     Unauthenticated,
     Unavailable,
 )
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from otokura.shared.policy.facts import PolicyAction
 from otokura.shared.problems import responses
@@ -61,8 +61,8 @@ async def list_calls(  # noqa: PLR0913 - one argument for each filter
     agent_id: Annotated[str | None, Query(max_length=128)] = None,
     external_id: Annotated[str | None, Query(max_length=128)] = None,
     call_state: Annotated[CallState | None, Query(alias="state")] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Started at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Started before.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Started at or after.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Started before.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Page[CallView]:

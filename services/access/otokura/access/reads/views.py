@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from otokura.shared.events import Channel, Direction, Notice, Sha256Hex
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import Cursor
 from otokura.shared.policy.facts import CallFacts
 
@@ -137,7 +138,7 @@ class TranscriptVersions(BaseModel):
 class CallCursor(Cursor):
     """A position in the list of calls: the last one that was looked at."""
 
-    started_at: datetime
+    started_at: Moment
     call_id: UUID
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from datetime import datetime
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from otokura.access.search.hashes import Domain, IndexKey
 from otokura.shared.errors import BadRequest
+from otokura.shared.moments import Moment
 
 _NONCE_BYTES = 12
 
@@ -26,7 +26,7 @@ class Place(BaseModel):
     """Behind this call; so many were found before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    started_at: datetime
+    started_at: Moment
     call_id: UUID
     found: int
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from otokura.access.reads.views import CallView, View
 from otokura.shared.events import ChannelRole
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import MAX_CURSOR
 
 MAX_PHRASE = 200
@@ -63,8 +64,8 @@ class SearchBody(BaseModel):
         list[Signal],
         Field(max_length=10, description="Findings that there must be: `complaint`, `abuse/threat`, …"),
     ] = []
-    since: Annotated[AwareDatetime | None, Field(alias="from", description="Started at or after.")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to", description="Started before.")] = None
+    since: Annotated[Moment | None, Field(alias="from", description="Started at or after.")] = None
+    until: Annotated[Moment | None, Field(alias="to", description="Started before.")] = None
     limit: Annotated[int, Field(ge=1, le=MAX_CALLS, description="How many calls at most.")] = DEFAULT_CALLS
     cursor: Annotated[
         str | None,

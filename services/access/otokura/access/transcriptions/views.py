@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from otokura.access.identity.views import Body
 from otokura.shared.events import ModelName
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import Cursor
 
 
@@ -26,8 +27,8 @@ class Selection(Body):
         UUID | None, Field(description="For operators: one tenant's calls. All tenants' if not given.")
     ] = None
     call_id: Annotated[UUID | None, Field(description="One call.")] = None
-    since: Annotated[AwareDatetime | None, Field(description="Calls that began at or after.")] = None
-    until: Annotated[AwareDatetime | None, Field(description="Calls that began before.")] = None
+    since: Annotated[Moment | None, Field(description="Calls that began at or after.")] = None
+    until: Annotated[Moment | None, Field(description="Calls that began before.")] = None
 
     @model_validator(mode="after")
     def _is_bounded(self) -> Self:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,6 +23,7 @@ from otokura.ingest.webhooks.models import (
     WebhookEvent,
     WebhookState,
 )
+from otokura.shared.moments import Moment
 from otokura.shared.pagination import Cursor
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
@@ -146,7 +146,7 @@ class DeliveryView(BaseModel):
 class DeliveryCursor(Cursor):
     """A place in the list of deliveries, newest first."""
 
-    created_at: datetime
+    created_at: Moment
     id: UUID
 
 
@@ -157,7 +157,7 @@ class Replay(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"since": "2026-11-24T00:00:00Z"}]}
     )
     delivery_id: UUID | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     """Deliveries made since then that were given up."""
     include_delivered: bool = False
     """With `since`: those that were delivered, too."""
