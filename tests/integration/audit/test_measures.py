@@ -13,6 +13,7 @@ from otokura.audit.measuring import Measuring
 from otokura.audit.progress import Heard, Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.shelf import Shelf
+from otokura.audit.siem_receivers import SyslogReceiver
 from otokura.audit.watch import Watch
 from otokura.shared.errors import Unavailable
 from otokura.shared.metrics import REGISTRY
@@ -82,3 +83,16 @@ async def test_numbers_that_were_reported_missing_are_counted_until_they_come(lo
     await desk.take(lost[0], lost[2])
     await measuring.measure()
     assert (gauge("gaps_count"), gauge("missing_count")) == (0, 0)
+
+
+async def test_how_far_a_receiver_is_behind_is_measured_by_who_sends_it_nothing(log: Log) -> None:
+    old = SyslogReceiver(name="old", kind="syslog", url="tcp://127.0.0.1:1", from_beginning=True)
+    new = old.model_copy(update={"name": "new", "from_beginning": False})
+    await log.append(prepared_entries(Scribe(), 7), YEAR)
+    await log.execute("INSERT INTO siem_cursors (name, shard, next) VALUES ('old', 2026, 4)")
+    await Measuring(log.database, Progress(), [old, new]).measure()
+    found = [
+        REGISTRY.get_sample_value("otokura_audit_siem_behind_count", {"receiver": name})
+        for name in ("old", "new")
+    ]
+    assert found == [3, 0]

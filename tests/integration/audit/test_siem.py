@@ -261,18 +261,22 @@ async def test_a_shard_that_grows_after_the_next_began_is_sent_to_its_end(log: L
 
 
 def test_the_file_of_receivers_is_checked(tmp_path: Path) -> None:
-    assert read_receivers(None) == []
+    assert read_receivers(None, development=False) == []
     path = tmp_path / "siem.json"
     good = {"name": "a", "kind": "syslog", "url": "tls://siem.example.jp:6514"}
     path.write_text(json.dumps([good]))
-    assert read_receivers(path)[0].name == "a"
+    assert read_receivers(path, development=False)[0].name == "a"
     for bad in (
         [good, good],
         [good | {"url": "udp://x:1"}],
         [good | {"kind": "carrier-pigeon"}],
         [good | {"secret": "x"}],
         [{"name": "a", "kind": "cloudevents", "url": "https://user:secret@x/"}],
+        [{"name": "a", "kind": "cloudevents", "url": "http://x/"}],
+        [{"name": "a", "kind": "cloudevents", "url": "https://x:99999/"}],
+        [good | {"url": "tls://siem.example.jp:99999"}],
+        [good | {"url": "tls://siem.example.jp:0"}],
     ):
         path.write_text(json.dumps(bad))
         with pytest.raises(ValueError, match=r"."):
-            read_receivers(path)
+            read_receivers(path, development=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache
@@ -77,12 +77,19 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(state.writer.stop)
         app.state.audit = state
         app.state.authenticator = state.directory.authenticator(settings)
+        receivers = read_receivers(settings.siem_file, development=settings.development)
+        # Apart from the others: receivers that are all slow at once must not take the log's connections.
+        sending = Database(
+            settings.database_url, pool_size=max(1, len(receivers)), application_name="otokura-audit-siem"
+        )
+        stack.push_async_callback(sending.close)
         supervisor = await stack.enter_async_context(Supervisor())
         _work(
             supervisor,
             app.state.readiness,
             state,
             OutboxRelay(state.database, events, state.writer, state.writer.source),
+            [Sending(sending, receiver, settings.log_origin) for receiver in receivers],
         )
         yield
 
@@ -112,7 +119,13 @@ def signer_of(settings: Settings) -> Callable[[int], Signer]:
     return signer
 
 
-def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: OutboxRelay) -> None:
+def _work(
+    supervisor: Supervisor,
+    readiness: Readiness,
+    state: State,
+    relay: OutboxRelay,
+    sendings: Sequence[Sending],
+) -> None:
     settings, database = state.settings, state.database
     progress = Progress()
     publisher = Publisher(database, state.shelf, state.signer, settings.publish_interval_seconds)
@@ -138,10 +151,10 @@ def _work(supervisor: Supervisor, readiness: Readiness, state: State, relay: Out
     supervisor.start("reconciler", Reconciler(database).run)
     retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
-    for receiver in read_receivers(settings.siem_file):
-        sending = Sending(database, receiver, settings.log_origin)
-        supervisor.start(f"siem-{receiver.name}", sending.run)
-    supervisor.start("measuring", Measuring(database, progress).run)
+    for sending in sendings:
+        supervisor.start(f"siem-{sending.receiver.name}", sending.run)
+    measuring = Measuring(database, progress, [sending.receiver for sending in sendings])
+    supervisor.start("measuring", measuring.run)
     readiness.add("database", database.ping)
     readiness.add("store", state.shelf.check)
     readiness.add("entries", state.writer.check)

@@ -6,6 +6,7 @@ Every replica measures the whole log, so that it does not matter which of them p
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -19,9 +20,12 @@ from otokura.audit.instruments import (
     LAG,
     MISSING,
     OLDEST_UNPUBLISHED,
+    SIEM_BEHIND,
     UNPUBLISHED,
 )
 from otokura.audit.progress import Progress
+from otokura.audit.siem import unsent
+from otokura.audit.siem_receivers import Receiver
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
 from otokura.shared.logs import get_logger
@@ -70,11 +74,13 @@ class Measuring:
     Args:
         database: the service's own.
         progress: how far this replica's consumer is.
+        receivers: to whom entries are sent as they come.
     """
 
-    def __init__(self, database: Database, progress: Progress) -> None:
+    def __init__(self, database: Database, progress: Progress, receivers: Sequence[Receiver] = ()) -> None:
         self._database = database
         self._progress = progress
+        self._receivers = receivers
 
     async def run(self) -> None:
         """Measures for ever. While the database is away, lag is the one thing that is known."""
@@ -93,6 +99,9 @@ class Measuring:
             connection = await session.connection()
             shards: Any = (await connection.execute(_LOG)).one()
             sources: Any = (await connection.execute(_SOURCES)).one()
+            for receiver in self._receivers:
+                left = await unsent(session, receiver) or []
+                SIEM_BEHIND.labels(receiver.name).set(sum(size - begin for _, begin, size in left))
         found = Measures(
             shards.unpublished,
             shards.oldest_unpublished,

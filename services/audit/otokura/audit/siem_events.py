@@ -10,21 +10,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from otokura.audit.siem_lines import connected
 from otokura.audit.siem_receivers import EventsReceiver
 from otokura.shared.errors import Unavailable
 
 MEDIA_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 TYPE = "otokura.audit.entry.v1"
-SECONDS = 10.0
 _SUCCESS = range(200, 300)
+_PORTS = {"http": 80, "https": 443}
 
 
 def event(entry: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -57,26 +60,31 @@ def send(receiver: EventsReceiver, batch_id: str, data: bytes) -> None:
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
         headers = {"Content-Type": MEDIA_TYPE, **_credentials(receiver, batch_id, data)}
-        connection = _connect(receiver)
-        try:
-            connection.request("POST", target, data, headers)
-            status = connection.getresponse().status
-        finally:
-            connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        with (
+            connected(url, 80 if url.scheme == "http" else 443) as line,
+            closing(_over(line, receiver)) as http,
+        ):
+            http.request("POST", target, data, headers)
+            status = http.getresponse().status
+    except (OSError, ValueError, HTTPException) as error:
         raise Unavailable(f"The receiver {receiver.name} is away: {type(error).__name__}.") from error
     if status not in _SUCCESS:
         raise Unavailable(f"The receiver {receiver.name} answers {status}.")
 
 
-def _connect(receiver: EventsReceiver) -> http.client.HTTPConnection:
+def _over(line: socket.socket, receiver: EventsReceiver) -> HTTPConnection:
+    """HTTP over a connection that is there, in TLS where the address says so."""
     url = urlsplit(receiver.url)
     host = str(url.hostname)
     if url.scheme == "http":
-        return http.client.HTTPConnection(host, url.port, timeout=SECONDS)
+        plain = HTTPConnection(host, url.port)
+        plain.sock = line
+        return plain
     context = ssl.create_default_context(cafile=receiver.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return http.client.HTTPSConnection(host, url.port, timeout=SECONDS, context=context)
+    secure = HTTPSConnection(host, url.port, context=context)
+    secure.sock = context.wrap_socket(line, server_hostname=host)
+    return secure
 
 
 def _credentials(receiver: EventsReceiver, batch_id: str, data: bytes) -> dict[str, str]:

@@ -49,6 +49,11 @@ class SyslogReceiver(Receiver):
     enterprise: int = Field(default=32473, ge=1)
     """The private enterprise number in `otokura@…`; RFC 5612's own for examples if you have none."""
 
+    @field_validator("url")
+    @classmethod
+    def _has_a_place(cls, value: str) -> str:
+        return _with_a_place(value)
+
 
 class EventsReceiver(Receiver):
     """CloudEvents 1.0 in batches over HTTP (HTTP protocol binding §3.3), signed or with a bearer token."""
@@ -62,21 +67,27 @@ class EventsReceiver(Receiver):
 
     @field_validator("url")
     @classmethod
-    def _has_a_host(cls, value: str) -> str:
-        if not urlsplit(value).hostname:
-            raise ValueError("must name a host")
-        return value
+    def _has_a_place(cls, value: str) -> str:
+        return _with_a_place(value)
+
+
+def _with_a_place(value: str) -> str:
+    """An address whose host and port are such; a port out of range raises as `urlsplit` does."""
+    url = urlsplit(value)
+    if not url.hostname or url.port == 0:
+        raise ValueError("must name a host, and no port or one from 1 to 65535")
+    return value
 
 
 Any_ = Annotated[SyslogReceiver | EventsReceiver, Field(discriminator="kind")]
 _FILE = TypeAdapter(list[Any_])
 
 
-def read_receivers(path: Path | None) -> list[SyslogReceiver | EventsReceiver]:
+def read_receivers(path: Path | None, *, development: bool) -> list[SyslogReceiver | EventsReceiver]:
     """The receivers of a file; none without one.
 
     Raises:
-        ValueError: the file is something else, or names two alike.
+        ValueError: the file is something else, names two alike, or one over plain HTTP in production.
     """
     if path is None:
         return []
@@ -84,6 +95,8 @@ def read_receivers(path: Path | None) -> list[SyslogReceiver | EventsReceiver]:
     names = [receiver.name for receiver in found]
     if len(set(names)) != len(names):
         raise ValueError(f"{path} names two receivers alike")
+    if not development and any(receiver.url.startswith("http:") for receiver in found):
+        raise ValueError(f"{path}: CloudEvents are sent over https")
     return found
 
 

@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from otokura.audit.siem_lines import connected
 from otokura.audit.siem_receivers import SyslogReceiver
 from otokura.shared.errors import Unavailable
 
-SECONDS = 10.0
-"""For connecting, and for each read and write."""
 FACILITY = 13
 """Log audit (RFC 5424 §6.2.1)."""
 _WARNING, _NOTICE, _INFORMATIONAL = 4, 5, 6
@@ -77,16 +76,15 @@ def send(receiver: SyslogReceiver, data: bytes) -> None:
         Unavailable: it is away, is not who it should be, or has not read to the end.
     """
     url = urlsplit(receiver.url)
-    place = (str(url.hostname), int(url.port or 0))
     try:
-        with socket.create_connection(place, timeout=SECONDS) as plain:
+        with connected(url, 0) as plain:
             if url.scheme == "tcp":
                 plain.sendall(data)
                 plain.shutdown(socket.SHUT_WR)
                 _read_to_end(plain)
                 _require_taken(plain)
                 return
-            with _context(receiver).wrap_socket(plain, server_hostname=place[0]) as secure:
+            with _context(receiver).wrap_socket(plain, server_hostname=url.hostname) as secure:
                 secure.sendall(data)
                 _close(secure)
     except (OSError, ValueError) as error:
