@@ -282,6 +282,7 @@ def test_settings_are_not_overwritten_unseen(access: Access, tenant: Tenant) -> 
         assert client.put("/v1/settings", json=unknown, headers=match).status_code == 422
     entries = access.audit.at_least(2, action="settings.changed", tenant_id=str(tenant.id))
     assert entries[-1]["detail"]["changed"] == ["require_notice"]
+    assert entries[-1]["detail"]["before"] == {"require_notice": False}
 
 
 @pytest.mark.guarantee("T80")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from access_audit import AuditTopic
+from access_service import Access
 from otokura.access.policy import in_force
 from otokura.shared.database import Database, migrate
 from otokura.shared.policy.engine import POLICY_DIR, PolicyEngine
@@ -47,3 +49,12 @@ async def test_other_policies_than_before_are_an_entry_and_the_same_are_none(
     assert (first["detail"]["before"], first["detail"]["after"]) == (None, shipped.version)
     assert (second["detail"]["before"], second["detail"]["after"]) == (shipped.version, own.version)
     assert (second["detail"]["added"], second["detail"]["removed"]) == (["nobody-listens"], [])
+
+
+@pytest.mark.s3
+@pytest.mark.kafka
+@pytest.mark.guarantee("L20")
+def test_an_access_that_starts_tells_the_log_which_are_in_force(access: Access) -> None:
+    entry = AuditTopic(str(access.kafka["kafka_bootstrap"])).entry(action="policies.changed")
+    assert (entry["source"].split("/")[0], entry["tenant_id"]) == ("access", None)
+    assert (entry["detail"]["before"], entry["detail"]["after"]) == (None, PolicyEngine().version)

@@ -57,7 +57,11 @@ Within = Annotated[Window, Depends()]
 async def who_heard(
     auditor: Auditor, state: Current, within: Within, call_id: Annotated[UUID, Query()]
 ) -> Page[EntryView]:
-    """Who heard or read this call, and to which feeds it went: each read, with purpose and reason."""
+    """Who heard or read this call, and to which feeds it went: each read, with purpose and reason.
+
+    Searches that showed sentences of it are entries of many calls, and not in this answer: see
+    `transcripts.searched`.
+    """
     return await _answer(state, auditor, within, answers.who_heard(call_id), {"call_id": call_id})
 
 
@@ -75,7 +79,10 @@ async def denials(
     reader: Annotated[str | None, Query(max_length=200)] = None,
     call_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[EntryView]:
-    """What was denied, to whom, why, and from where (`detail.address`): reads, logins, disclosures."""
+    """What was denied, to whom, why, and from where (`detail.address`): reads, logins, disclosures.
+
+    It cannot be asked for by address.
+    """
     about = {"reader": reader, "call_id": call_id}
     return await _answer(state, auditor, within, answers.denials(reader, call_id), about)
 

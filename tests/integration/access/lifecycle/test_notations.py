@@ -71,6 +71,8 @@ def test_whose_calls_are_erased_does_not_hang_on_the_notation(
         assert client.get("/v1/erasures").json()["items"] == []
         left = erase(client, numbers=["0312345678"], possible="leave")
         assert left.status_code == 201, left.text
+        looked = access.audit.entry(entry_id=left.headers["Otokura-Entry-Id"])
+        assert looked["action"] == "customer.searched"
         items = client.get(f"/v1/erasures/{left.json()['id']}/calls").json()["items"]
         assert ids(items) == theirs
         entry = access.audit.entry(action="erasure.requested", tenant_id=str(tenant.id))

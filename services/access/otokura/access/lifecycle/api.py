@@ -53,9 +53,10 @@ async def create_erasure(
     cannot be stopped.
     """
     found = await erasures.chosen_calls(state, body, officer)
+    headers = {ENTRY_ID: str(found.entry_id)} if found.entry_id is not None else {}
 
     async def create() -> Created:
-        return Created(await erasures.create(session, body, found, officer))
+        return Created(await erasures.create(session, body, found, officer), headers=headers)
 
     async with state.database.session() as session:
         return await idempotency.run(session, create)

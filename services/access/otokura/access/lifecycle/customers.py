@@ -55,6 +55,8 @@ class Found:
     call_ids: list[UUID] = field(default_factory=list[UUID])
     unreadable: list[UUID] = field(default_factory=list[UUID])
     possible: list[UUID] = field(default_factory=list[UUID])
+    entry_id: UUID | None = None
+    """The entry that says that they were looked for; None when they were named."""
 
 
 async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entry_id: UUID) -> Found:
@@ -71,7 +73,7 @@ async def find(state: AccessState, tenant_id: UUID, customer: CustomerBody, entr
         Unavailable: the database or the key provider is away.
     """
     wanted = [Number.of(number) for number in customer.numbers]
-    found, opened = Found(), 0
+    found, opened = Found(entry_id=entry_id), 0
     at: datetime | None = None
     after: UUID | None = None
     while rows := await _page(state, tenant_id, customer, at, after):

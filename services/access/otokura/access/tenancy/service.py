@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -70,10 +71,21 @@ async def change_settings(
     session.add(tenant)
     await session.flush()
     await _announce(session, tenant, settings)
+    told, was = _told(settings), _told(TenantSettings.model_validate(before))
     detail = {
         "version": tenant.version,
         "changed": sorted(key for key, value in tenant.settings.items() if before.get(key) != value),
-        "purposes": names,
+        **told,
+        "before": {name: value for name, value in was.items() if value != told[name]},
+    }
+    await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
+    return tenant.version
+
+
+def _told(settings: TenantSettings) -> dict[str, Any]:
+    """What an entry says of settings: names of what is long."""
+    return {
+        "purposes": [purpose.name for purpose in settings.purposes],
         "require_notice": settings.require_notice,
         "require_purpose": settings.require_purpose,
         "require_second_factor": settings.require_second_factor,
@@ -89,8 +101,6 @@ async def change_settings(
         "leak_rules_off": sorted(settings.leak_rules.disable),
         "audit_detail_days": settings.audit_detail_days,
     }
-    await publish_audit(session, entry(Action.SETTINGS_CHANGED, admin, detail))
-    return tenant.version
 
 
 def _check(settings: TenantSettings, names: list[str]) -> None:
