@@ -36,7 +36,7 @@ from otokura.shared.manifest import Manifest, StoredObject
 ORIGIN = "example.jp/log/2026"
 AUDIO = b"fLaC" + bytes(range(256)) * 20
 MADE_AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
-REASON = "甲第5号証"
+REASON, MAKER = "甲第5号証", "証拠 花子"
 
 Files = dict[str, bytes]
 Change = Callable[[Files], None]
@@ -53,7 +53,9 @@ class Maker:
     erased: set[int] = field(default_factory=set[int])
 
     def __post_init__(self) -> None:
-        self.scribes = {name: Scribe(name) for name in ("access", "ingest", "transcribe", "audit")}
+        beginning = MADE_AT - timedelta(minutes=1)
+        services = ("access", "ingest", "transcribe", "audit")
+        self.scribes = {name: Scribe(name, beginning=beginning) for name in services}
         self.call_id, self.tenant_id, self.evidence_id = uuid7(), uuid7(), uuid7()
         self.reader, self.opened = uuid7(), uuid7()
         self.transcript = transcript_of(self.call_id)
@@ -67,7 +69,7 @@ class Maker:
         self.add("ingest", "recording.sealed", **sealed)
         self.add("transcribe", "recording.transcribed", plaintext_sha256=_sha256(self.spoken))
         self.add("access", "read.denied", why=["outside-zones"])
-        about = {"action": "make-evidence", "read_id": str(self.evidence_id), "reason": REASON}
+        about = {"action": "make-evidence", "read_id": str(self.evidence_id), "reason": REASON, "name": MAKER}
         self.add("access", "read.opened", entry_id=self.opened, **about)
 
     def _manifest(self) -> Manifest:
@@ -140,7 +142,7 @@ class Maker:
         return Facts(
             evidence_id=self.evidence_id,
             made_at=MADE_AT,
-            made_by={"id": str(self.reader), "name": "証拠 花子"},
+            made_by={"id": str(self.reader), "name": MAKER},
             reason=REASON,
             opened=self.opened,
             manifest=self.manifest,

@@ -58,7 +58,8 @@ def test_a_bundle_holds_everything_and_verifies(
         assert hashlib.sha256(content[told["name"]]).hexdigest() == told["sha256"]
         assert len(content[told["name"]]) == told["bytes"]
     found = site.verified(path)
-    assert (found.call_id, found.reason, found.made_by) == (str(call.id), REASON, "evidence-officer 花子")
+    assert (found.call_id, found.reason) == (str(call.id), REASON)
+    assert found.made_by == f"evidence-officer 花子 ({officer.id})"
     actions = found.history.actions
     assert actions["recording.sealed"] == actions["recording.transcribed"] == actions["read.denied"] == 1
     assert actions["read.opened"] == 1

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +32,13 @@ MANIFEST, SIGNATURE, RECORDING = "manifest.json", "manifest.json.sig", "recordin
 _DOMAIN = b"otokura.evidence-manifest.v1\n"
 _TRANSCRIPT, _PLAYABLE = "transcript/transcript.json", "audio/playable.wav"
 _RECEIVED = "audio/received."
+_NAMES = re.compile(
+    r"README\.txt|summary\.pdf|recording\.json|vcon\.json|audio/received\.[0-9a-z]{1,8}|audio/playable\.wav"
+    r"|transcript/transcript\.(?:json|txt)|custody/entries\.jsonl|custody/checkpoint-[0-9]{4}\.txt"
+)
+"""What a bundle of this version may hold beside manifest, signature and timestamp."""
+_LONGEST_MAKING = timedelta(hours=1)
+"""From the entry that says that it was asked for, by the same clock, to its own time."""
 _MOST_MANIFEST = 4 << 20
 
 
@@ -40,7 +48,7 @@ class Evidence:
 
     Attributes:
         evidence_id, call_id: the bundle's id, and the call's.
-        made_at, made_by, reason: when, by whom and why it was made, as it says itself and the log too.
+        made_at, made_by, reason: when, by whom (name and id) and why it was made, as the log says too.
         files: how many it holds, all of them verified.
         audio_sha256: of the audio as it was received; None when there is none.
         history: what the log says of the call.
@@ -104,12 +112,12 @@ def verify_evidence(
         audio = None if received is None else contents[received]
         verify_vcon(archive, key, received, None if audio is None else audio.sha512)
         stamp = verify_stamp(archive, manifest, raw, tsa_roots)
-    told = _object(manifest.get("timestamp"), MANIFEST)
+    told, maker = (_object(manifest.get(name), MANIFEST) for name in ("timestamp", "made_by"))
     return Evidence(
         evidence_id=str(manifest.get("evidence_id")),
         call_id=str(manifest.get("call_id")),
         made_at=str(manifest.get("made_at")),
-        made_by=str(_object(manifest.get("made_by"), MANIFEST).get("name")),
+        made_by=f"{maker.get('name')} ({maker.get('id')})",
         reason=str(manifest.get("reason")),
         files=len(contents),
         audio_sha256=None if audio is None else audio.sha256,
@@ -144,7 +152,13 @@ def _check_signature(archive: EvidenceArchive, raw: bytes, key: Ed25519PublicKey
 
 def _files(archive: EvidenceArchive, manifest: Mapping[str, Any]) -> dict[str, Content]:
     """Every file but manifest, signature and timestamp: that it is there, and what the manifest says."""
-    listed = {str(it.get("name")): it for it in _objects(manifest.get("files"))}
+    files = _objects(manifest.get("files"))
+    listed = {str(it.get("name")): it for it in files}
+    odd = sorted(name for name in listed if _NAMES.fullmatch(name) is None)
+    if odd or len(listed) != len(files):
+        raise VerificationError(
+            Code.EVIDENCE_MISMATCH, MANIFEST, f"files that no bundle has, or twice: {odd}"
+        )
     beside = {MANIFEST, SIGNATURE, *(name for name in archive.members if name == TIMESTAMP)}
     if set(archive.members) != set(listed) | beside or set(listed) & beside:
         odd = sorted(set(archive.members) ^ (set(listed) | beside))
@@ -164,9 +178,13 @@ def _check_opened(manifest: Mapping[str, Any], history: History) -> None:
         raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "no entry says that it was asked for")
     detail = _object(entry.get("detail"), MANIFEST)
     told = (detail.get("action"), detail.get("read_id"), detail.get("reason"), entry.get("reader"))
-    maker = _object(manifest.get("made_by"), MANIFEST).get("id")
-    if told != ("make-evidence", manifest.get("evidence_id"), manifest.get("reason"), maker):
+    maker = _object(manifest.get("made_by"), MANIFEST)
+    said = ("make-evidence", manifest.get("evidence_id"), manifest.get("reason"), maker.get("id"))
+    if told != said or detail.get("name") != maker.get("name"):
         raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "the log names another maker, or reason")
+    asked, made = _time(entry.get("time")), _time(manifest.get("made_at"))
+    if not asked <= made <= asked + _LONGEST_MAKING:
+        raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "the log says that it was asked for then")
 
 
 def _unbound(contents: Mapping[str, Content], received: str | None, history: History) -> tuple[str, ...]:
@@ -179,7 +197,7 @@ def _unbound(contents: Mapping[str, Content], received: str | None, history: His
     spoken = contents.get(_TRANSCRIPT)
     if spoken is not None and history.transcripts and spoken.sha256 not in history.transcripts:
         raise VerificationError(Code.EVIDENCE_MISMATCH, _TRANSCRIPT, "no entry has its hash")
-    missing = [] if known or received is None else [received]
+    missing = [] if known else [RECORDING, *([] if received is None else [received])]
     return (*missing, *([_TRANSCRIPT] if spoken is not None and not history.transcripts else []))
 
 
@@ -234,6 +252,16 @@ def _same_times(told: Mapping[str, Any], recording: Mapping[str, Any]) -> bool:
         return times[0] == times[1] and told.get("duration_ms") == recording.get("duration_ms")
     except (TypeError, ValueError):
         return False
+
+
+def _time(value: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise VerificationError(Code.MALFORMED, MANIFEST, "not a time") from error
+    if at.tzinfo is None:
+        raise VerificationError(Code.MALFORMED, MANIFEST, "a time without its offset")
+    return at
 
 
 def _object(value: object, where: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ _UNKNOWN = (
     "that a speaker is who they say they are",
     "what happened to the audio in phones and networks before it reached Otokura",
     "that the transcript is right: a machine made it; the audio is the original",
-    "that audio/playable.wav, transcript.txt and summary.pdf say the same: compare them with the originals",
+    "that playable.wav, transcript.txt, summary.pdf and what is said in vcon.json agree with the originals",
     "that the clocks of the servers were right",
     "that the history is whole: each entry is proved, but not that none was left out",
 )

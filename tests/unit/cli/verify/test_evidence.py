@@ -15,6 +15,7 @@ from audit_logs import FolderLog, Scribe
 from cosigning import hand
 from evidence_bundles import (
     AUDIO,
+    MAKER,
     ORIGIN,
     REASON,
     Files,
@@ -44,7 +45,7 @@ def test_an_honest_bundle_proves_audio_transcript_and_history(maker: Maker) -> N
     maker.erased.add(maker.mine[2])
     found = maker.verify(maker.make())
     assert (found.call_id, found.evidence_id) == (str(maker.call_id), str(maker.evidence_id))
-    assert (found.reason, found.made_by) == (REASON, "証拠 花子")
+    assert (found.reason, found.made_by) == (REASON, f"{MAKER} ({maker.reader})")
     assert found.audio_sha256 == maker.manifest.recording.plaintext_sha256
     assert (found.history.entries, found.history.erased) == (4, 1)
     assert found.history.checkpoints[2026].size == len(maker.items)
@@ -108,6 +109,17 @@ def more_audio(files: Files) -> None:
     files["audio/received.wav"] = AUDIO
 
 
+def other_files(files: Files) -> None:
+    files["audio/original.flac"] = AUDIO[:-1] + b"x"
+
+
+def no_audio_and_no_sealing(files: Files) -> None:
+    """With another recording.json, of which then no entry has the hash."""
+    del files["audio/received.flac"]
+    other_recording(files)
+    with_lines(files, lines_of(files)[1:])
+
+
 def entry_left_out(files: Files) -> None:
     with_lines(files, lines_of(files)[:-2] + lines_of(files)[-1:])
 
@@ -149,6 +161,8 @@ LIES: dict[Lie, set[Code]] = {
     other_transcript: {Code.EVIDENCE_MISMATCH},
     other_recording: {Code.EVIDENCE_MISMATCH},
     more_audio: {Code.EVIDENCE_MISMATCH},
+    other_files: {Code.EVIDENCE_MISMATCH},
+    no_audio_and_no_sealing: {Code.EVIDENCE_MISMATCH},
     entry_left_out: {Code.EVIDENCE_MISMATCH},
     entry_twice: {Code.MALFORMED},
     entries_swapped: {Code.MALFORMED},
@@ -171,6 +185,9 @@ def test_whoever_holds_the_key_of_access_cannot_change_what_the_log_knows(maker:
     [
         ({"reason": "another"}, Code.EVIDENCE_MISMATCH),
         ({"made_by": {"id": "somebody", "name": "else"}}, Code.EVIDENCE_MISMATCH),
+        ({"made_at": "1999-01-01T00:00:00+00:00"}, Code.EVIDENCE_MISMATCH),
+        ({"made_at": "2027-01-01T00:00:00+00:00"}, Code.EVIDENCE_MISMATCH),
+        ({"made_at": "2026-11-30T12:00:00"}, Code.MALFORMED),
         ({"opened_entry": str(uuid7())}, Code.EVIDENCE_MISMATCH),
         ({"evidence_id": str(uuid7())}, Code.EVIDENCE_MISMATCH),
         ({"call_id": str(uuid7())}, Code.EVIDENCE_MISMATCH),
@@ -183,6 +200,25 @@ def test_whoever_holds_the_key_of_access_cannot_change_what_the_log_knows(maker:
 )
 def test_nor_what_the_manifest_says_of_it(maker: Maker, told: dict[str, Any], code: Code) -> None:
     assert refused(maker, maker.make(told=lambda manifest: manifest.update(told))) is code
+
+
+@pytest.mark.guarantee("L29")
+def test_nor_under_whose_name_it_was_made_or_a_file_twice(maker: Maker) -> None:
+    def renamed(manifest: dict[str, Any]) -> None:
+        manifest["made_by"]["name"] = "別 太郎"
+
+    def twice(manifest: dict[str, Any]) -> None:
+        manifest["files"].insert(0, {**manifest["files"][0], "sha256": "0" * 64})
+
+    def less(manifest: dict[str, Any]) -> None:
+        """What a liar who leaves out audio and sealing would tell with it."""
+        manifest["custody"]["entries"] -= 1
+        manifest["recording"]["notice"] = "none"
+
+    for lie in (renamed, twice):
+        assert refused(maker, maker.make(told=lie)) is Code.EVIDENCE_MISMATCH
+    path = maker.make(no_audio_and_no_sealing, told=less)
+    assert refused(maker, path) is Code.EVIDENCE_MISMATCH
 
 
 @pytest.mark.guarantee("L29")
@@ -219,7 +255,7 @@ def test_where_details_of_the_sealing_are_gone_it_says_so_and_passes_only_if_tha
     with pytest.raises(VerificationError, match="--details-expired"):
         maker.verify(path)
     found = maker.verify(path, details_expired=True)
-    assert found.unbound == ("audio/received.flac", "transcript/transcript.json")
+    assert found.unbound == ("recording.json", "audio/received.flac", "transcript/transcript.json")
     assert "NOT bound by the log" in "\n".join(describe(found))
     maker.erased = {maker.mine[2]}
     lies = maker.make(other_audio), maker.make(other_transcript), maker.make(other_recording)
