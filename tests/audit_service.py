@@ -139,7 +139,11 @@ class AuditService:
     @property
     def vkey(self) -> str:
         """The current log's public key, from its private one: not from the log."""
-        return make_vkey(f"{self.origin}/{self.year}", self._log_key.public_key().public_bytes_raw())
+        return self.vkey_of(self.year)
+
+    def vkey_of(self, year: int) -> str:
+        """That of the log of a year."""
+        return make_vkey(f"{self.origin}/{year}", self._log_key.public_key().public_bytes_raw())
 
     def source_keys(self) -> dict[str, str]:
         """By service, the public key with which it signs, as verifiers have them."""

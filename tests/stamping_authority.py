@@ -42,6 +42,8 @@ class StampingAuthority:
     folder: Path
     url: str = ""
     away: bool = False
+    most: int | None = None
+    """How many answers it gives; then it is away."""
     replayed: bytes | None = None
     """An earlier answer, given again."""
     answers: list[bytes] = field(default_factory=list[bytes])
@@ -116,8 +118,9 @@ def stamping_authority(folder: Path) -> Iterator[StampingAuthority]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["Content-Length"]))
-            body = b"" if authority.away else authority.answer(query)
-            self.send_response(503 if authority.away else 200)
+            away = authority.away or authority.most == len(authority.answers)
+            body = b"" if away else authority.answer(query)
+            self.send_response(503 if away else 200)
             self.send_header("Content-Type", "application/timestamp-reply")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

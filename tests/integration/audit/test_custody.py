@@ -12,6 +12,7 @@ import pytest
 
 from audit_service import AuditService, until
 from erasures import requested
+from otokura.audit import sequencer
 from otokura.cli.verify import Checkpoint, verify_receipt
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.cloudevents import encode
@@ -50,7 +51,7 @@ def proved(audit: AuditService, trees: list[Any], item: dict[str, Any]) -> Check
     [tree] = [each for each in trees if each["shard"] == item["shard"]]
     lines = ["c2sp.org/tlog-proof@v1", f"index {item['index']}", *item["path"], "", tree["checkpoint"]]
     receipt = {**item, "proof": "\n".join(lines)}
-    return verify_receipt(receipt, audit.vkey, source_keys=audit.source_keys()).checkpoint
+    return verify_receipt(receipt, audit.vkey_of(item["shard"]), source_keys=audit.source_keys()).checkpoint
 
 
 @pytest.mark.guarantee("L15")
@@ -126,6 +127,26 @@ async def asked_about(audit: AuditService, tenant_id: UUID) -> list[Any]:
         "WHERE tenant_id = :tenant AND action = 'entries.listed'",
         tenant=tenant_id,
     )
+
+
+@pytest.mark.guarantee("L15")
+async def test_a_history_over_two_years_is_proved_in_the_tree_of_each(
+    audit: AuditService, auditor: httpx.AsyncClient, tenant_id: UUID
+) -> None:
+    """From then on the log is next year's."""
+    call_id, year = uuid7(), audit.year
+    async with audit.source() as writer:
+        ids = await audit.write(writer, drafts(tenant_id, call_id, ACTIONS[:4]))
+        async with audit.database() as database, database.session() as session:
+            await sequencer.open_shard(session, year + 1)
+        ids += await audit.write(writer, drafts(tenant_id, call_id, ACTIONS[4:]))
+        trees, items = await custody(auditor, call_id, holding=ids[-1], limit=3)
+    assert [tree["shard"] for tree in trees] == [year, year + 1]
+    assert [tree["origin"] for tree in trees] == [f"{audit.origin}/{year}", f"{audit.origin}/{year + 1}"]
+    assert [item["entry"]["entry_id"] for item in items] == [str(each) for each in ids]
+    assert [item["shard"] for item in items] == [year] * 4 + [year + 1] * 4
+    for item in items:
+        assert proved(audit, trees, item).origin == f"{audit.origin}/{item['shard']}"
 
 
 @pytest.mark.guarantee("L15")

@@ -86,6 +86,27 @@ def test_without_a_history_there_is_no_evidence_and_the_log_says_that_nothing_wa
 
 
 @pytest.mark.guarantee("L28")
+def test_where_all_decoders_are_taken_nothing_is_sent(access: Access) -> None:
+    """Four, as many as two companies take with two bundles each."""
+    minutes = 30
+    file = clicks(minutes)
+    tenants = [access.tenant() for _ in range(3)]
+    officers = [tenant.person("evidence-officer") for tenant in tenants]
+    calls = [recorded(tenant, file, [], samples=minutes * 60 * RATE) for tenant in tenants]
+    with ExitStack() as stack:
+        for officer, call in [*zip(officers[:2], calls, strict=False)] * 2:
+            client = stack.enter_context(access.client(officer.token))
+            path = f"/v1/calls/{call.id}/evidence"
+            stream = stack.enter_context(client.stream("POST", path, json={"reason": REASON}))
+            assert stream.status_code == 200
+        refused = make(access, officers[2], calls[2].id)
+        assert refused.status_code == 503, refused.text
+    [opened] = access.audit.entries(action="read.opened", call_id=str(calls[2].id))
+    closed = access.audit.closed(opened["entry_id"])["detail"]
+    assert (closed["outcome"], closed["bytes_sent"]) == ("unavailable", 0)
+
+
+@pytest.mark.guarantee("L28")
 def test_hours_take_the_memory_of_a_minute_and_a_company_makes_two_at_once(
     access: Access, tenant: Tenant, officer: Person
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import evidence_site
 import servers
+from evidence_bundles import assert_every_flip_is_found, regions
 from evidence_site import Site
 from otokura.access.evidence.timestamp import Authority
 from otokura.cli.local.postgres import PostgresServer
@@ -18,15 +19,9 @@ from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.cli.verify import VerificationError
 from otokura.cli.verify.evidence_command import describe
 from otokura.shared.errors import Unavailable
-from stamping_authority import StampingAuthority, stamping_authority
+from stamping_authority import StampingAuthority
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StampingAuthority]:
-    with stamping_authority(tmp_path_factory.mktemp("tsa")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +86,16 @@ def test_a_stranger_among_authorities_is_not_believed(site: Site, tmp_path: Path
     other = StampingAuthority(tmp_path / "other")
     with pytest.raises(VerificationError, match="timestamp"):
         site.verified(path, tsa_roots=[other.root.read_bytes()])
+
+
+@pytest.mark.guarantee("L29")
+def test_after_any_byte_of_a_stamped_bundle_is_changed_it_fails(site: Site, tmp_path: Path) -> None:
+    tenant = site.tenant()
+    path = tmp_path / "evidence.zip"
+    path.write_bytes(site.make(tenant.person("evidence-officer"), site.call(tenant)).content)
+    seen = {region: places for region, places in regions(path).items() if "manifest.json" in region}
+    assert "data of manifest.json.tsr" in seen
+    assert_every_flip_is_found(path, seen, site.verified)
 
 
 async def test_an_answer_to_another_question_is_none_and_where_it_must_be_nothing_is_made(
