@@ -116,7 +116,10 @@ CHANGES: dict[str, Callable[[list[dict[str, Any]]], None]] = {
     "a path": _change(3, path=[]),
     "a reason": _reason,
     "another tenant": _change(0, tenant_id=None),
+    "another year": _change(0, shard=2001),
     "another form": _change(0, type="x"),
+    "a member more": _change(3, note="this is a lie"),
+    "no detail, and nobody knows since when": _change(3, entry=None, salt=None),
     "no checkpoint": _change(0, checkpoint=""),
     "swapped": _swapped,
     "repeated": _repeated,
@@ -137,9 +140,41 @@ async def test_whatever_is_changed_in_an_export_is_found(
         with pytest.raises(VerificationError) as caught:
             verify_export(path, audit.vkey)
         assert caught.value.finding.code in set(Code), name
-    path.write_text(text.replace("read.opened", "read.closed"))
-    with pytest.raises(VerificationError):
-        verify_export(path, audit.vkey)
+    twice = text.replace('"reader":', '"reader":"suzuki","reader":', 1)
+    for changed in (text.replace("read.opened", "read.closed"), twice):
+        path.write_text(changed)
+        with pytest.raises(VerificationError):
+            verify_export(path, audit.vkey)
+
+
+@pytest.mark.guarantee("L21")
+async def test_of_a_line_whose_detail_was_held_back_it_says_what_is_not_proved(
+    audit: AuditService, auditor: httpx.AsyncClient, tenant_id: UUID, tmp_path: Path
+) -> None:
+    """The log knows of the leaf alone: whoever hands over an export can say that a detail was removed."""
+    await written(audit, tenant_id)
+    path = await export(auditor, tmp_path / "export.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[3] |= {"entry": None, "salt": None, "erased_at": "2026-04-01T00:00:00+00:00", "reader": "suzuki"}
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert verify_export(path, audit.vkey).removed == 1
+    keyfile = tmp_path / "key"
+    keyfile.write_text(audit.vkey)
+    told = CliRunner().invoke(app, ["export", str(path), "--key", str(keyfile)]).stdout
+    assert "of 1 the detail is gone or held back" in told
+    assert "the exporter's word" in told
+
+
+@pytest.mark.guarantee("L12")
+def test_a_row_without_an_end_takes_no_memory_and_no_column_stands_twice(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    with path.open("w") as file:
+        file.write("type,time\n" + "," * (16 << 20))
+    with pytest.raises(VerificationError, match="too long"):
+        verify_export(path, [])
+    path.write_text('"type","reader","reader"\n')
+    with pytest.raises(VerificationError, match="twice"):
+        verify_export(path, [])
 
 
 @pytest.mark.guarantee("L21")

@@ -47,6 +47,8 @@ def export(
         typer.echo(json.dumps({"ok": True, **asdict(found)}))
         return
     typer.echo(f"  log       {found.origin}, {found.size} signed")
-    typer.echo(f"  entries   {found.entries}, of {found.removed} the detail is gone")
+    typer.echo(f"  entries   {found.entries}, of {found.removed} the detail is gone or held back")
+    if found.removed:
+        typer.echo("  unknown   who and what stands in their lines: that is the exporter's word")
     typer.echo(f"  tenant    {found.tenant_id or 'none'}")
     typer.echo("Verified: each line is in the log. Whether lines are left out, an export cannot prove.")

@@ -18,14 +18,19 @@ from typing import Any, cast
 from otokura.cli.verify.findings import Code, VerificationError
 from otokura.cli.verify.notes import open_checkpoint, parse_vkeys
 from otokura.cli.verify.receipts import Verified, verify_receipt
+from otokura.cli.verify.strict_json import strict_object
 
 TYPE = "otokura.audit-export.v1"
 _MAX_LINE = 4 << 20
 """Characters: an entry is at most a Kafka record of a megabyte, and a row of CSV holds it escaped."""
+_MAX_ROW = 2 * _MAX_LINE
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 _JSON = ("leaf", "entry", "path")
 _LEAF = ("time", "source", "seq")
 _ENTRY = ("entry_id", "action", "reader", "call_id")
+_MEMBERS = {"type", "index", "salt", "address", "erased_at", "erased_why", *_JSON, *_LEAF, *_ENTRY} | {
+    "shard", "tenant_id", "checkpoint", "made_at", "entries"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Exported:
 
     Attributes:
         entries: how many lines were verified.
-        removed: of how many the detail is gone, so that no more than place and leaf is proved.
+        removed: of how many the detail is gone or held back: place, time, source and number are proved, and
+            what else their lines tell is the exporter's word.
         origin: the log's name.
         size: entries that the checkpoint covers.
         tenant_id: whose entries, as the first line says and each entry that has its detail.
@@ -76,6 +82,8 @@ def _verify(
     source_keys: Mapping[str, str] | None,
 ) -> Exported:
     tree = open_checkpoint(str(head.get("checkpoint")), parse_vkeys(vkey))
+    if not tree.origin.endswith(f"/{head.get('shard')}"):
+        raise VerificationError(Code.WRONG_ORIGIN, "line 1", f"is of another year than {tree.origin}")
     count, removed, last = 0, 0, (datetime.min.replace(tzinfo=UTC), -1)
     for number, line in enumerate(lines, start=2):
         if line.get("type") == "end":
@@ -140,6 +148,8 @@ def _check_told(head: Mapping[str, Any], line: Mapping[str, Any], where: str, ve
             )
         if _text(entry.get("tenant_id")) != _text(head.get("tenant_id")):
             raise VerificationError(Code.COMMITMENT_MISMATCH, where, "the entry is of another tenant")
+    elif not line.get("erased_at") or line.get("address"):
+        raise VerificationError(Code.MALFORMED, where, "has no entry, and does not say since when")
     wrong = [name for name, value in expected.items() if _text(line.get(name)) != _text(value)]
     if wrong:
         told = f"says something else than the entry: {', '.join(sorted(wrong))}"
@@ -161,18 +171,51 @@ def _json_lines(file: io.TextIOWrapper) -> Iterator[Mapping[str, Any]]:
     number = 0
     while line := file.readline(_MAX_LINE):
         number += 1
-        yield _object(line, f"line {number}")
+        yield _known(strict_object(line.encode(), f"line {number}"), f"line {number}")
 
 
 def _csv_rows(file: io.TextIOWrapper) -> Iterator[Mapping[str, Any]]:
     csv.field_size_limit(_MAX_LINE)
+    lines = _Bounded(file)
     number = 0
     try:
-        for row in csv.DictReader(file, strict=True):
+        rows = csv.DictReader(lines, strict=True)
+        names = rows.fieldnames or []
+        if len(set(names)) != len(names):
+            raise VerificationError(Code.MALFORMED, "line 1", "names a column twice")
+        for row in rows:
             number += 1
-            yield _row(row, f"line {number}")
+            lines.taken = 0
+            yield _known(_row(row, f"line {number}"), f"line {number}")
     except csv.Error as error:
         raise VerificationError(Code.MALFORMED, f"line {number + 1}", "is no CSV") from error
+
+
+class _Bounded:
+    """The lines of a file, of which one row may hold several: no row may be longer than `_MAX_ROW`."""
+
+    def __init__(self, file: io.TextIOWrapper) -> None:
+        self._file = file
+        self.taken = 0
+
+    def __iter__(self) -> _Bounded:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_MAX_ROW)
+        if not line:
+            raise StopIteration
+        self.taken += len(line)
+        if self.taken >= _MAX_ROW:
+            raise VerificationError(Code.MALFORMED, "CSV", "a row is too long")
+        return line
+
+
+def _known(line: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The line, unless people could read in it what nobody verified."""
+    if not line.keys() <= _MEMBERS:
+        raise VerificationError(Code.MALFORMED, where, "has members that no export has")
+    return line
 
 
 def _row(row: Mapping[str, str | None], where: str) -> Mapping[str, Any]:
@@ -189,13 +232,6 @@ def _row(row: Mapping[str, str | None], where: str) -> Mapping[str, Any]:
 def _unguarded(cell: str) -> str:
     """Without the apostrophe that keeps a spreadsheet from computing it."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
-
-
-def _object(text: str, where: str) -> Mapping[str, Any]:
-    value = _json(text, where)
-    if not isinstance(value, dict):
-        raise VerificationError(Code.MALFORMED, where, "is no JSON object")
-    return cast("dict[str, Any]", value)
 
 
 def _json(text: str, where: str) -> Any:
