@@ -23,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.shared.audit import AuditWriter
-from otokura.shared.audit_entries import AuditDraft
+from otokura.shared.audit_entries import AuditDraft, text_objection
 from otokura.shared.audit_events import AuditRecorded
+from otokura.shared.canonical_json import canonical_json
 from otokura.shared.cloudevents import Record, encode_json
 from otokura.shared.database import Database
 from otokura.shared.dead_letters import Burial, buried
@@ -100,7 +101,14 @@ async def publish_audit(session: AsyncSession, draft: AuditDraft) -> UUID:
 
     Returns:
         The entry's id.
+
+    Raises:
+        ValueError: the draft cannot be an entry, as of `AuditWriter.write`. In the outbox it would hold up
+            all that comes after it, for ever.
     """
+    canonical_json(draft.detail)
+    if (why := text_objection(draft.action, draft.reader, draft.detail)) is not None:
+        raise ValueError(f"No audit entry: {why[1]}.")
     entry_id = uuid7()
     await _add(
         session,

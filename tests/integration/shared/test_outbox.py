@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -136,6 +137,27 @@ async def test_an_audit_entry_is_numbered_and_signed_when_it_is_sent(
     entry = decode(records[1]).parse(AuditRecorded)
     assert (entry.entry_id, entry.seq, entry.detail) == (entry_id, 2, {"why": "test"})
     assert verify_signature(entry, key.public_key())
+
+
+@pytest.mark.guarantee("L1")
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"detail": {"why": ["x\0"]}},
+        {"detail": {"why": "\ud800"}},
+        {"detail": {"n": 2**60}},
+        {"reader": "y" * 257},
+    ],
+    ids=["zero", "surrogate", "number", "reader"],
+)
+async def test_what_cannot_be_an_entry_is_not_put_behind_others(
+    database: Database, draft: dict[str, Any]
+) -> None:
+    """Its transaction fails: the relay could never send it, nor anything after it."""
+    async with database.session() as session:
+        with pytest.raises(ValueError):  # noqa: PT011 - each its own message
+            await publish_audit(session, AuditDraft(action=Action.CALL_SETTLED, **draft))
+    assert await all_sent(database)
 
 
 @pytest.mark.guarantee("E2")
