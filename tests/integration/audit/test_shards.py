@@ -134,15 +134,27 @@ async def test_a_first_entry_that_was_changed_or_is_of_another_log_is_noticed(
     assert not verify_log(second, log.signer(NEXT).vkey, source_keys=stranger).ok
 
 
-async def test_a_crash_between_checkpoint_and_first_entry_is_made_good(log: Log, tmp_path: Path) -> None:
+async def test_a_crash_between_checkpoint_and_first_entry_is_made_good(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a year to which nothing is added any more."""
+
+    class KilledError(Exception):
+        pass
+
+    async def killed(*_: object) -> None:
+        raise KilledError
+
     await append(log, 5, YEAR)
-    await log.publish()
-    assert f"{YEAR}/opening" in await log.names()
-    await log.execute("DELETE FROM log_objects")
+    monkeypatch.setattr(log.shelf, "put_opening", killed)
+    with pytest.raises(KilledError):
+        await log.publish()
+    monkeypatch.undo()
+    assert {f"{YEAR}/checkpoint", f"{YEAR}/opening"} & set(await log.names()) == {f"{YEAR}/checkpoint"}
     log.publisher = log.new_publisher()
-    await append(log, 5, YEAR)
     await log.publish()
     assert await log.rows("SELECT path FROM log_objects") == [("opening",)]
+    assert f"{YEAR}/opening" in await log.names()
     assert verify_log(await log.download(tmp_path), log.signer().vkey).ok
 
 

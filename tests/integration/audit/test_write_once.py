@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit_fixtures import YEAR, Log
+from audit_fixtures import ORIGIN, YEAR, Log
 from audit_logs import Scribe, prepared_entries
+from otokura.audit import sequencer
 from otokura.audit.guard import Guard
 from otokura.audit.kept import Kept
+from otokura.audit.openings import opener
 from otokura.audit.public import tile_bytes
 from otokura.audit.tiles import parse_path
-from otokura.cli.verify import verify_log
+from otokura.cli.verify import verify_log, verify_receipt
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.guarantee("L18")]
 
@@ -72,6 +77,29 @@ async def test_an_hourly_checkpoint_is_guarded_too(log: Log) -> None:
     await log.store.delete(log.bucket, hourly)
     (alert,) = await Guard(log.database, log.shelf, 1.0).look()
     assert alert.detail["object"] == hourly.removeprefix(f"{YEAR}/")
+
+
+@pytest.mark.parametrize("planted", [b"planted", b"{}", json.dumps({"proof": ""}).encode()])
+async def test_what_lies_there_before_the_log_writes_is_written_over_and_is_an_alert(
+    log: Log, planted: bytes
+) -> None:
+    """Names are known beforehand: a year's opening, an hour's checkpoint."""
+    await log.shelf.open()
+    hour = datetime.now(UTC)
+    names = ["opening", *(f"checkpoints/{hour + timedelta(hours=more):%Y-%m-%dT%H}" for more in (0, 1))]
+    for name in names:
+        await log.store.put(log.bucket, f"{YEAR}/{name}", planted)
+    async with log.database.session() as session:
+        entries = prepared_entries(Scribe(), 3)
+        await sequencer.append(session, YEAR, entries, opener(ORIGIN, Ed25519PrivateKey.generate()))
+    await log.publish()
+    version = await Kept(log.database).version(YEAR, "opening")
+    receipt = json.loads(await log.shelf.read(YEAR, "opening", version))
+    assert verify_receipt(receipt, log.signer().vkey).index == 0
+    hourly = await log.store.get(log.bucket, f"{YEAR}/{names[1]}")
+    assert log.signer().open(hourly.decode()).size == 4
+    alerts = await Guard(log.database, log.shelf, 1.0).look()
+    assert {alert.detail["object"] for alert in alerts} == set(names[:2])
 
 
 async def test_partial_tiles_and_the_checkpoint_change_and_are_no_alert(log: Log) -> None:

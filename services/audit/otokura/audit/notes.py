@@ -136,6 +136,14 @@ class Signer:
             raise NoteError(f"the note is not signed by {self.origin}")
         return _parse_body(body)
 
+    def signed(self, note: bytes) -> bool:
+        """Whether this is a checkpoint that one of the log's keys signed."""
+        try:
+            self.open(note.decode())
+        except (NoteError, ValueError):
+            return False
+        return True
+
 
 def read_verifier_keys(path: Path) -> list[VerifierKey]:
     """Reads a file of vkeys, one a line; empty lines and those that begin with # say nothing.

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from otokura.audit.leaves import Prepared, prepare
 from otokura.audit.merkle import Frontier
 from otokura.audit.models import Entry
+from otokura.audit.notes import Signer
 from otokura.audit.proofs import proof_text
 from otokura.audit.views import Receipt, encoded_salt, opened
 from otokura.shared.audit_entries import Action, canonical
@@ -82,3 +84,14 @@ def receipt_of_first(entry: Entry, path: Sequence[bytes], origin: str, note: str
         proof=proof,
     )
     return receipt.model_dump_json().encode()
+
+
+def is_receipt_of_first(entry: Entry, signer: Signer, data: bytes) -> bool:
+    """Whether this is a receipt of the entry, in whichever of the log's trees."""
+    try:
+        receipt = Receipt.model_validate_json(data)
+    except ValidationError:
+        return False
+    _, _, note = receipt.proof.partition("\n\n")
+    same = (receipt.leaf, receipt.entry) == opened(entry) and receipt.salt == encoded_salt(entry)
+    return same and signer.signed(note.encode())

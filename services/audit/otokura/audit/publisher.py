@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,7 +23,7 @@ from otokura.audit.instruments import ALERTS, PUBLICATION_SECONDS, UNPUBLISHED
 from otokura.audit.kept import remember
 from otokura.audit.models import Shard
 from otokura.audit.notes import Signer
-from otokura.audit.openings import receipt_of_first
+from otokura.audit.openings import is_receipt_of_first, receipt_of_first
 from otokura.audit.proofs import Prover
 from otokura.audit.rows import Rows
 from otokura.audit.shelf import OPENING, Shelf
@@ -186,10 +187,11 @@ class Publisher:
             kept |= await self._put_tiles(rows, year, tiles[at : at + _PARALLEL])
         await self._record_signed(shard, size, root, kept)
         note = signer.sign(size, root)
-        await self._shelf.put_checkpoint(year, note, published)
-        await self._record_published(year, size, signer.origin, note)
+        await self._shelf.put_checkpoint(year, note, published, signer)
+        # Before it counts as published: whoever goes on after a crash does what is left once more.
         await self._put_opening(session, shard, Prover(rows, size), note)
         await self._shelf.clean(year, shard.published_size, size)
+        await self._record_published(year, size, signer.origin, note)
         return shard.size - size
 
     async def _recognise(self, session: AsyncSession, year: int) -> None:
@@ -223,8 +225,10 @@ class Publisher:
         first = await repository.entry_at(session, shard.shard, 0)
         if first.action == Action.SHARD_OPENED:
             path = await prover.inclusion(0)
-            receipt = receipt_of_first(first, path, self._signer(shard.shard).origin, note)
-            version = await self._shelf.put_opening(shard.shard, receipt)
+            signer = self._signer(shard.shard)
+            receipt = receipt_of_first(first, path, signer.origin, note)
+            ours = partial(is_receipt_of_first, first, signer)
+            version = await self._shelf.put_opening(shard.shard, receipt, ours)
             async with self._database.session() as writing:
                 await remember(writing, shard.shard, {OPENING: version} if version else {})
         self._opened.add(shard.shard)

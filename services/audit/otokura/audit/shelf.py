@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -92,14 +92,20 @@ class Shelf:
         except (NoteError, UnicodeDecodeError) as error:
             raise IntegrityError(f"{name} in the bucket is not the log's: {error}.") from error
 
-    async def put_checkpoint(self, year: int, note: str, replaced: Published | None) -> None:
+    async def put_checkpoint(self, year: int, note: str, replaced: Published | None, signer: Signer) -> None:
         """Replaces exactly the checkpoint that was read; the first of each hour is kept under lock too.
+
+        Args:
+            year: the shard.
+            note: the checkpoint.
+            replaced: what was read; None if there was none.
+            signer: knows the log's checkpoints from what somebody put in their place beforehand.
 
         Raises:
             StaleAppender: it is not there any more.
         """
         await self.replace_note(f"{year}/checkpoint", note, replaced)
-        await self._keep_hourly(year, note)
+        await self._keep_hourly(year, note, signer)
 
     async def replace_note(self, name: str, note: str, replaced: Published | None) -> None:
         """Puts a note in the place of exactly the one that was read there.
@@ -119,11 +125,11 @@ class Shelf:
         except PreconditionFailed as error:
             raise StaleAppender from error
 
-    async def _keep_hourly(self, year: int, note: str) -> None:
+    async def _keep_hourly(self, year: int, note: str, signer: Signer) -> None:
         name = f"{year}/checkpoints/{datetime.now(UTC):%Y-%m-%dT%H}"
         if name in self._hours:
             return
-        await self._put_once(year, name, note.encode(), TEXT)
+        await self._put_ours(year, name, note.encode(), TEXT, signer.signed)
         self._hours = {name}
 
     async def put_tile(self, year: int, tile: Tile, data: bytes) -> str | None:
@@ -141,9 +147,20 @@ class Shelf:
             raise IntegrityError(f"{name} in the bucket is not what the database's rows give.")
         return version
 
-    async def put_opening(self, year: int, receipt: bytes) -> str | None:
+    async def put_opening(self, year: int, receipt: bytes, ours: Callable[[bytes], bool]) -> str | None:
         """Keeps the receipt of a shard's first entry for good, under the version that is returned."""
-        return (await self._put_once(year, f"{year}/{OPENING}", receipt, JSON))[0]
+        return await self._put_ours(year, f"{year}/{OPENING}", receipt, JSON, ours)
+
+    async def _put_ours(
+        self, year: int, name: str, data: bytes, content_type: str, ours: Callable[[bytes], bool]
+    ) -> str | None:
+        """Puts what we may have put before; over what is not ours, so that the guard tells of it."""
+        version, fresh = await self._put_once(year, name, data, content_type)
+        if fresh or ours(await self._store.get(self._bucket, name, version_id=version)):
+            return version
+        until = self._retention(year)
+        put = await self._store.put(self._bucket, name, data, content_type=content_type, retain_until=until)
+        return put.version_id
 
     async def _put_once(
         self, year: int, name: str, data: bytes, content_type: str
