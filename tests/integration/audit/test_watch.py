@@ -11,6 +11,7 @@ from audit_fixtures import Log, NoBroker
 from audit_logs import Scribe, keys_of, message
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.progress import Heard, Progress
+from otokura.audit.repository import watched_sources
 from otokura.audit.watch import Watch
 from otokura.shared.audit_events import AuditHeartbeat, AuditRecorded
 
@@ -69,6 +70,19 @@ async def test_a_missing_number_is_reported_once_after_its_time(desk: Desk, scri
     assert await desk.alerts_after(60) == []
     desk.watch = desk.new_watch()
     assert await desk.alerts_after(3600) == [], "not after a restart either"
+
+
+async def test_what_was_told_is_looked_at_no_more_until_there_is_news(desk: Desk, scribe: Scribe) -> None:
+    async def watched() -> int:
+        async with desk.log.database.session() as session:
+            return len(await watched_sources(session, [0]))
+
+    await desk.take(scribe.entry(), scribe.entry(seq=3))
+    assert await watched() == 1
+    assert [kind for kind, _ in await desk.alerts_after(3600)] == ["gap", "silent-source"]
+    assert await watched() == 0
+    await desk.take(scribe.entry(seq=5))
+    assert await watched() == 1
 
 
 @pytest.mark.guarantee("L16")

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, or_, tuple_, update
+from sqlalchemy import and_, func, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -189,11 +189,15 @@ def _note_heartbeats(source: Source, told: News, noticed: Noticed) -> None:
 
 
 async def watched_sources(session: AsyncSession, partitions: Collection[int]) -> Sequence[Source]:
-    """Sources of these partitions that may be missing something; locked, those locked by others left out."""
+    """Sources of these partitions of which something may have to be told yet.
+
+    Locked; those locked by others are left out.
+    """
+    listened_to = and_(col(Source.closed).is_(False), col(Source.silence_alerted).is_(False))
     statement = (
         select(Source)
         .where(col(Source.partition).in_(partitions))
-        .where(or_(col(Source.closed).is_(False), col(Source.gaps) != []))
+        .where(or_(listened_to, col(Source.gaps).contains([{"alerted": False}])))
         .order_by(col(Source.source))
     )
     return (await session.exec(statement.with_for_update(skip_locked=True))).all()
