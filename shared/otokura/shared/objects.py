@@ -23,9 +23,17 @@ from minio.error import S3Error
 from pydantic import SecretStr
 
 from otokura.shared.multipart import PART_BYTES, Upload
-from otokura.shared.s3 import Headers, ObjectInfo, ObjectRange, S3Client, StoreRefused, store_errors
+from otokura.shared.s3 import (
+    Headers,
+    NoObjectLock,
+    ObjectInfo,
+    ObjectRange,
+    S3Client,
+    StoreRefused,
+    store_errors,
+)
 
-__all__ = ["PART_BYTES", "ObjectInfo", "ObjectRange", "ObjectStore", "StoreRefused"]
+__all__ = ["PART_BYTES", "NoObjectLock", "ObjectInfo", "ObjectRange", "ObjectStore", "StoreRefused"]
 
 T = TypeVar("T")
 
@@ -249,7 +257,7 @@ class ObjectStore:
         """Makes the bucket unless it exists; with `lock`, one that supports Object Lock.
 
         Raises:
-            StoreRefused: it exists without Object Lock, which cannot be added.
+            NoObjectLock: it exists without, which cannot be added. Any other failure says nothing about that.
         """
         await self._run(bucket, "", lambda: self._ensure_bucket(bucket, lock=lock))
 
@@ -265,9 +273,9 @@ class ObjectStore:
         try:
             self._client.get_object_lock_config(bucket)
         except S3Error as error:
-            if error.code != "ObjectLockConfigurationNotFoundError":
+            if error.code not in {"ObjectLockConfigurationNotFoundError", "ObjectLockConfigurationNotFound"}:
                 raise
-            raise StoreRefused(
+            raise NoObjectLock(
                 f"Bucket {bucket} exists without Object Lock; make it anew with it."
             ) from error
 

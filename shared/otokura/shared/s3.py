@@ -32,6 +32,10 @@ class StoreRefused(Unavailable):
     code, title = "store-refused", "The object store refused"
 
 
+class NoObjectLock(StoreRefused):
+    """The bucket is there, and has no Object Lock."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """What the store knows of an object. `version_id` is None in a bucket without versions."""

@@ -16,7 +16,7 @@ import pytest
 import servers
 from otokura.shared.errors import NotFound, PreconditionFailed, RangeNotSatisfiable, Unavailable
 from otokura.shared.multipart import PART_BYTES
-from otokura.shared.objects import ObjectStore, StoreRefused
+from otokura.shared.objects import NoObjectLock, ObjectStore, StoreRefused
 from otokura.shared.range_client import RangeClient
 
 from .conftest import open_store
@@ -130,7 +130,7 @@ async def test_a_bucket_is_made_once(store: ObjectStore) -> None:
     await store.ensure_bucket(name)
     await store.ensure_bucket(name)
     await store.put(name, "x", b"1")
-    with pytest.raises(StoreRefused, match="without Object Lock"):
+    with pytest.raises(NoObjectLock, match="without Object Lock"):
         await store.ensure_bucket(name, lock=True)
 
 

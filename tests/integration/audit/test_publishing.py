@@ -86,6 +86,30 @@ async def test_full_tiles_and_hourly_checkpoints_cannot_be_deleted(log: Log) -> 
     assert locked == {"2026/tile/0/000", "2026/tile/entries/000", hourly}
 
 
+@pytest.mark.guarantee("L8")
+async def test_a_store_that_does_not_say_whether_it_locks_is_not_taken_for_one_without(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = log.store.ensure_bucket
+
+    async def refused(bucket: str, *, lock: bool = False) -> None:
+        if lock:
+            raise StoreRefused
+        await make(bucket)
+
+    await make(log.bucket, lock=True)
+    await log.append(prepared_entries(Scribe(), 300))
+    with monkeypatch.context() as patched:
+        patched.setattr(log.store, "ensure_bucket", refused)
+        with pytest.raises(StoreRefused):
+            await log.publish()
+    assert await log.names(f"{YEAR}/") == []
+    await log.publish()
+    [tile] = [item async for item in log.store.list(log.bucket, f"{YEAR}/tile/0/000", versions=True)]
+    with pytest.raises(StoreRefused):
+        await log.store.delete(log.bucket, tile.name, version_id=tile.version_id)
+
+
 async def test_a_bucket_without_lock_serves_as_well(open_log: Log, tmp_path: Path) -> None:
     await open_log.append(prepared_entries(Scribe(), 600))
     await open_log.publish()

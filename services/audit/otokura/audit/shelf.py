@@ -12,7 +12,7 @@ from otokura.audit.notes import NoteError, Signer
 from otokura.audit.tiles import Tile, parse_path, tiles_between
 from otokura.shared.errors import IntegrityError, NotFound, PreconditionFailed
 from otokura.shared.logs import get_logger
-from otokura.shared.objects import ObjectInfo, ObjectStore, StoreRefused
+from otokura.shared.objects import NoObjectLock, ObjectInfo, ObjectStore
 
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
@@ -49,14 +49,17 @@ class Shelf:
         self._hours: set[str] = set()
 
     async def open(self) -> None:
-        """Makes the bucket if it is not there, and finds out whether it has Object Lock."""
+        """Makes the bucket if it is not there, and finds out whether it has Object Lock.
+
+        Raises:
+            Unavailable: it does not say; nothing may be put there without a lock that it could have.
+        """
         if self._opened:
             return
         try:
             await self._store.ensure_bucket(self._bucket, lock=True)
             self._locks = True
-        except StoreRefused:
-            await self._store.ensure_bucket(self._bucket)
+        except NoObjectLock:
             log.warning("the log's bucket has no Object Lock: its files can be deleted", bucket=self._bucket)
         self._opened = True
 
