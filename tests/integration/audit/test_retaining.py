@@ -18,7 +18,8 @@ from audit_fixtures import Log
 from audit_logs import Scribe
 from audit_service import AuditService, until
 from otokura.audit.leaves import prepare
-from otokura.audit.retaining import Retaining
+from otokura.audit.progress import Heard, Progress
+from otokura.audit.retaining import BEGINNING, Retaining
 from otokura.cli.verify import verify_log, verify_receipt
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.audit_events import AuditRecorded
@@ -56,8 +57,17 @@ async def rows(log: Log, tenant_id: UUID) -> list[Any]:
         return list((await (await session.connection()).execute(statement, {"tenant": tenant_id})).all())
 
 
-def retaining(log: Log) -> Retaining:
-    return Retaining(log.database, untenanted_days=1_000, look_seconds=1)
+class Following(Progress):
+    """A consumer that has heard all, or none of it."""
+
+    def __init__(self, follows: bool = True) -> None:
+        super().__init__()
+        self._known, self._behind = True, {0: 0}
+        self._heard = {0: Heard(BEGINNING, datetime.now(UTC) if follows else BEGINNING)}
+
+
+def retaining(log: Log, follows: bool = True) -> Retaining:
+    return Retaining(log.database, Following(follows), untenanted_days=1_000, look_seconds=1)
 
 
 @pytest.mark.guarantee("L13")
@@ -111,6 +121,14 @@ async def test_details_about_a_held_call_stay_until_no_hold_is_left(log: Log) ->
     assert await retaining(log).look(NOW) == 1
     kept = {row.action: row.recorded is not None for row in await rows(log, tenant_id) if row.call_id}
     assert kept == {"read.opened": False, "hold.set": True, "hold.lifted": True}
+
+
+@pytest.mark.guarantee("L13")
+async def test_nothing_goes_while_a_hold_may_be_on_its_way(log: Log) -> None:
+    scribe, tenant_id = Scribe(), await add_tenant(log, 365)
+    await sequenced(log, [scribe.entry(tenant_id=tenant_id)], YEARS)
+    assert await retaining(log, follows=False).look(NOW) == 0
+    assert await retaining(log).look(NOW) == 1
 
 
 @pytest.mark.guarantee("L13")
@@ -177,7 +195,7 @@ async def test_a_removed_detail_is_shown_as_removed_and_its_proof_holds(audit: A
     # The running service looks, too, and may have been there already.
     later = datetime.now(UTC) + timedelta(hours=1)
     async with audit.database() as database:
-        await Retaining(database, untenanted_days=1_000, look_seconds=1).look(later)
+        await Retaining(database, Following(), untenanted_days=1_000, look_seconds=1).look(later)
     async with audit.client(tenant_id) as auditor:
         page = (await auditor.get("/v1/entries", params={"action": "read.opened"})).json()
         [item] = page["items"]

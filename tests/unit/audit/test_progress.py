@@ -120,3 +120,20 @@ async def test_what_is_not_followed_is_not_known(listening: Listening, why: str)
         listening.consumer.assigned = {PARTITION} if why == "not fetched yet" else set()
         await listening.observe(1, 5, None if why == "not fetched yet" else 5)
     assert listening.heard is None
+
+
+async def test_a_consumer_follows_while_all_of_its_partitions_are_heard_to_their_ends() -> None:
+    listening = Listening()
+    assert not listening.progress.follows(at(0)), "nothing is known yet"
+    await listening.observe(0, position=5, end=9)
+    assert not listening.progress.follows(at(0)), "a backlog"
+    await listening.observe(1, position=9, end=9)
+    assert listening.progress.follows(at(1))
+    assert not listening.progress.follows(at(2) + FOLLOWING), "nobody has looked since"
+    listening.consumer.assigned.add(TopicPartition("otokura.audit", 1))
+    await listening.observe(2, position=9, end=None)
+    assert not listening.progress.follows(at(2)), "of one partition nothing is known"
+    await listening.observe(3, position=9, end=9)
+    assert listening.progress.follows(at(3))
+    listening.progress.lost()
+    assert not listening.progress.follows(at(3))

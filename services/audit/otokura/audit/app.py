@@ -149,7 +149,7 @@ def _work(
         supervisor.start("witnessing", asking.run)
     supervisor.start("guard", Guard(database, state.shelf, settings.guard_seconds).run)
     supervisor.start("reconciler", Reconciler(database).run)
-    retaining = Retaining(database, settings.detail_days, settings.details_look_seconds)
+    retaining = Retaining(database, progress, settings.detail_days, settings.details_look_seconds)
     supervisor.start("details", retaining.run)
     for sending in sendings:
         supervisor.start(f"siem-{sending.receiver.name}", sending.run)

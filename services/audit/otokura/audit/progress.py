@@ -35,6 +35,7 @@ class Progress:
         self._heard: dict[int, Heard] = {}
         self._ends: dict[int, tuple[datetime, int]] = {}
         self._behind: dict[int, int] = {}
+        self._known = False
 
     async def observe(
         self, consumer: AIOKafkaConsumer, now: datetime, ahead: Mapping[TopicPartition, int] | None = None
@@ -50,6 +51,7 @@ class Progress:
         # assigned.
         ends = {tp: _known_end(consumer, tp, now) for tp in consumer.assignment()}
         known = {tp: end for tp, end in ends.items() if end is not None}
+        self._known = len(known) == len(ends)
         for lost in (self._heard.keys() | self._ends.keys()) - {tp.partition for tp in known}:
             self._forget(lost)
         for tp, end in known.items():
@@ -65,10 +67,17 @@ class Progress:
         self._heard.clear()
         self._ends.clear()
         self._behind.clear()
+        self._known = False
 
     def current(self) -> Mapping[int, Heard]:
         """What was heard of the partitions that are being followed."""
         return dict(self._heard)
+
+    def follows(self, now: datetime) -> bool:
+        """Whether all that was sent to this replica's partitions until a moment ago has been heard."""
+        untils = [heard.until for heard in self._heard.values()]
+        heard_all = self._known and self._heard.keys() == self._behind.keys()
+        return heard_all and bool(untils) and now - min(untils) <= FOLLOWING
 
     def lag(self) -> int | None:
         """Messages that are not consumed yet, of all partitions of this replica; None when nobody knows."""

@@ -1,7 +1,8 @@
 """Details that are kept no longer: after its time an entry's detail goes with its salt, the leaf stays.
 
 Counted is from when the log sequenced an entry, by the database's clock: a source whose clock is wrong cannot
-make its entries forgotten early. What is about a call that is held stays until no hold is left.
+make its entries forgotten early. What is about a call that is held stays until no hold is left; a hold may be
+on its way, so that nothing goes while the log is behind.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from otokura.audit.erasing import KEPT, RETENTION, bare
 from otokura.audit.models import DetailRetention, Entry
+from otokura.audit.progress import Progress
 from otokura.shared.audit_entries import Action, AuditDraft
 from otokura.shared.database import Database
 from otokura.shared.directory_tables import tenants
@@ -61,12 +63,16 @@ class Retaining:
 
     Args:
         database: the service's own.
+        progress: whether this replica's consumer follows: one that is behind may not know of a hold yet.
         untenanted_days: how long details of entries of no tenant are kept.
         look_seconds: how often is looked.
     """
 
-    def __init__(self, database: Database, untenanted_days: int, look_seconds: float) -> None:
+    def __init__(
+        self, database: Database, progress: Progress, untenanted_days: int, look_seconds: float
+    ) -> None:
         self._database = database
+        self._progress = progress
         self._untenanted_days = untenanted_days
         self._look_seconds = look_seconds
 
@@ -79,7 +85,7 @@ class Retaining:
                 log.warning("retention of details postponed", error=error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                await asyncio.sleep(self._look_seconds)
+                await asyncio.sleep(self._look_seconds if self._follows() else _RETRY_SECONDS)
 
     async def look(self, now: datetime) -> int:
         """Removes all that is due; how many details went.
@@ -89,9 +95,12 @@ class Retaining:
         """
         removed = 0
         for tenant_id, days in await self._rules():
-            while batch := await self._step(tenant_id, days, now):
+            while self._follows() and (batch := await self._step(tenant_id, days, now)):
                 removed += batch
         return removed
+
+    def _follows(self) -> bool:
+        return self._progress.follows(datetime.now(UTC))
 
     async def _rules(self) -> list[tuple[UUID | None, int]]:
         """By tenant, how many days its details are kept."""
