@@ -17,6 +17,7 @@ from otokura.access.evidence.timestamp import Authority
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.cli.verify import VerificationError
+from otokura.cli.verify.evidence_archive import EvidenceArchive
 from otokura.cli.verify.evidence_command import describe
 from otokura.shared.errors import Unavailable
 from stamping_authority import StampingAuthority
@@ -86,6 +87,28 @@ def test_a_stranger_among_authorities_is_not_believed(site: Site, tmp_path: Path
     other = StampingAuthority(tmp_path / "other")
     with pytest.raises(VerificationError, match="timestamp"):
         site.verified(path, tsa_roots=[other.root.read_bytes()])
+
+
+@pytest.mark.guarantee("L29")
+def test_a_stamp_of_something_else_is_none_whoever_is_believed(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = site.tenant()
+    path = tmp_path / "evidence.zip"
+    path.write_bytes(site.make(tenant.person("evidence-officer"), site.call(tenant)).content)
+    read = EvidenceArchive.read
+
+    def other(archive: EvidenceArchive, name: str, most: int) -> bytes:
+        found = read(archive, name, most)
+        return replayed if name == "manifest.json.tsr" else found
+
+    path_of_another = tmp_path / "another.zip"
+    path_of_another.write_bytes(site.make(tenant.person("evidence-officer"), site.call(tenant)).content)
+    with zipfile.ZipFile(path_of_another) as archive:
+        replayed = archive.read("manifest.json.tsr")
+    monkeypatch.setattr(EvidenceArchive, "read", other)
+    with pytest.raises(VerificationError, match="not of this manifest"):
+        site.verified(path)
 
 
 @pytest.mark.guarantee("L29")

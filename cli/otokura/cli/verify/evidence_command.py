@@ -11,9 +11,19 @@ from typing import Annotated, Any
 import typer
 
 from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.evidence_stamp import read_certificates
 from otokura.cli.verify.findings import VerificationError
-from otokura.cli.verify.options import Quorum, Witnessing, read_witnesses
-from otokura.cli.verify.strict_json import strict_object
+from otokura.cli.verify.options import (
+    AsJson,
+    Keys,
+    Quorum,
+    Witnessing,
+    give_up,
+    read_keys,
+    read_source_keys,
+    read_witnesses,
+    refuse,
+)
 
 _UNKNOWN = (
     "that a speaker is who they say they are",
@@ -31,10 +41,7 @@ _ERASED = "what {count} entries said: their details are erased, or were left out
 
 def evidence(
     bundle: Annotated[Path, typer.Argument(help="The bundle, as access gave it.")],
-    key: Annotated[
-        list[str],
-        typer.Option(help="A log's public key (vkey), or a file that holds it; one for each year."),
-    ],
+    key: Keys,
     source_keys: Annotated[Path, typer.Option(help="JSON {service: base64 public key}.")],
     tsa_root: Annotated[
         list[Path] | None,
@@ -48,7 +55,7 @@ def evidence(
             help="Accept that the log's details of sealing and transcript are gone: access's word is left."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Verify a bundle of evidence, offline.
 
@@ -56,24 +63,20 @@ def evidence(
     transcript and manifest are what the log says. Exits 1 when anything is wrong, 2 when it cannot be begun.
     """
     try:
-        services = strict_object(source_keys.read_bytes(), str(source_keys))
-        logs = [Path(it).read_text() if "+" not in it or Path(it).is_file() else it for it in key]
+        services = read_source_keys(source_keys) or {}
+        logs, witnesses = read_keys(key, None), read_witnesses(witness, quorum)
         roots = [path.read_bytes() for path in tsa_root or ()]
-        witnesses = read_witnesses(witness, quorum)
+        read_certificates(roots)
         if not bundle.is_file():
             raise FileNotFoundError(f"{bundle} is no file")
     except (OSError, ValueError, VerificationError) as error:
-        typer.echo(f"Cannot begin: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise give_up(error) from None
     try:
         found = verify_evidence(
             bundle, logs, services, roots, witnesses=witnesses, details_expired=details_expired
         )
     except VerificationError as error:
-        wrong = error.finding
-        told = {"ok": False, "code": wrong.code, "where": wrong.where, "detail": wrong.detail}
-        typer.echo(json.dumps(told) if as_json else f"  WRONG     {wrong}\nNOT verified.")
-        raise typer.Exit(1) from None
+        raise refuse(error, as_json=as_json) from None
     typer.echo(json.dumps(summarise(found), ensure_ascii=False) if as_json else "\n".join(describe(found)))
 
 
