@@ -37,6 +37,16 @@ def test_the_objects_are_locked_for_as_long_as_the_values_say(scenario: str, day
     assert "LOCK_DAYS" in {name.upper() for name in Settings.model_fields}
 
 
+def test_a_start_of_audit_may_take_as_long_as_rewriting_a_large_log_does() -> None:
+    probes = {
+        name: pod["spec"]["containers"][0]["startupProbe"]
+        for name, pod in pod_templates("default-values.yaml").items()
+        if name in {"otokura-audit", "otokura-access"}
+    }
+    waited = {name: probe["periodSeconds"] * probe["failureThreshold"] for name, probe in probes.items()}
+    assert waited == {"otokura-audit": 3600, "otokura-access": 180}
+
+
 def _allows(statements: list[dict[str, Any]], action: str, name: str) -> bool:
     """Whether a policy of S3 lets its holder do something to an object of the log's bucket."""
     arn = f"arn:aws:s3:::audit-log/{name}"

@@ -164,7 +164,7 @@ spec:
           startupProbe:
             httpGet: {path: /healthz, port: http}
             periodSeconds: 2
-            failureThreshold: 90
+            failureThreshold: {{ div (default 180 $service.startSeconds) 2 }}
           livenessProbe:
             httpGet: {path: /healthz, port: http}
             periodSeconds: 10
