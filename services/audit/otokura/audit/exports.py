@@ -6,6 +6,7 @@ is an export of, the last how many entries there were: one that ends without it 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import tuple_
 from sqlmodel import col
+from starlette.types import Receive, Scope, Send
 
 from otokura.audit import repository
 from otokura.audit.api import Auditor, Current, entry_filter, given, record
@@ -32,7 +34,7 @@ from otokura.audit.service import checked_path
 from otokura.audit.state import State
 from otokura.audit.views import encoded_salt, opened, why
 from otokura.shared.audit_entries import ENTRY_ID, Action
-from otokura.shared.errors import Forbidden, IntegrityError, Unauthenticated, Unavailable
+from otokura.shared.errors import Forbidden, IntegrityError, TooManyRequests, Unauthenticated, Unavailable
 from otokura.shared.problems import responses
 
 TYPE = "otokura.audit-export.v1"
@@ -55,6 +57,26 @@ _DOC: dict[int | str, dict[str, Any]] = {
 }
 
 
+class InTurn(StreamingResponse):
+    """Begins when there is a turn for it, and gives that back however it ends, also when its reader goes."""
+
+    def __init__(
+        self,
+        turns: asyncio.Semaphore,
+        content: AsyncGenerator[str],
+        *,
+        media_type: str,
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._turns = turns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it."""
+        async with self._turns:
+            await super().__call__(scope, receive, send)
+
+
 @dataclass(frozen=True)
 class Export:
     """What is exported."""
@@ -69,7 +91,8 @@ class Export:
 @router.get(
     "/export",
     response_class=StreamingResponse,
-    responses=_DOC | responses(Unauthenticated, Forbidden, NoSuchShard, IntegrityError, Unavailable),
+    responses=_DOC
+    | responses(Unauthenticated, Forbidden, NoSuchShard, TooManyRequests, IntegrityError, Unavailable),
 )
 async def export_entries(
     request: Request,
@@ -86,6 +109,10 @@ async def export_entries(
     every line offline. It is itself an entry, which the answer names. What is newer than the checkpoint is
     not in it.
     """
+    if state.exporting.locked():
+        raise TooManyRequests(
+            "Other exports are being made; try again shortly.", headers={"Retry-After": "10"}
+        )
     year = shard or datetime.now(UTC).year
     published = await state.shelf.checkpoint(year, state.signer(year))
     if published is None or published.checkpoint.size == 0:
@@ -108,7 +135,7 @@ async def export_entries(
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(_chunks(export, head, form), media_type=MEDIA_TYPES[form], headers=headers)
+    return InTurn(state.exporting, _chunks(export, head, form), media_type=MEDIA_TYPES[form], headers=headers)
 
 
 async def _chunks(export: Export, head: dict[str, Any], form: Format) -> AsyncGenerator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import HTTPConnection
@@ -15,6 +16,9 @@ from otokura.audit.shelf import Shelf
 from otokura.shared.audit import AuditWriter
 from otokura.shared.database import Database
 from otokura.shared.directory import Directory
+
+EXPORTS_AT_ONCE = 2
+"""Of one process: each proves every entry, and must leave connections and time to who asks for less."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class State:
     writer: AuditWriter
     certificate_key: Ed25519PrivateKey
     """Signs certificates: the service's own key, whose public half verifiers have among the source keys."""
+    exporting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS_AT_ONCE))
+    """Held by each export while it is made."""
 
 
 def current(connection: HTTPConnection) -> State:
