@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ _END, _LOCAL, _DESCRIPTOR = b"PK\x05\x06", b"PK\x03\x04", b"PK\x07\x08"
 _LOCAL_BYTES = 30
 _DESCRIPTOR_BYTES = 24
 """With sizes of 64 bits (APPNOTE.TXT §4.3.9.2)."""
+_UNIX, _PLAIN_FILE = 3, 0o600 << 16
+_LATER = 0xFFFFFFFF
+_SIZES = b"\x01\x00\x10\x00" + bytes(16)
+"""The only extra field of a local header: sizes of 64 bits, which are told behind the member."""
 _CHUNK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 _WHERE = "container"
@@ -173,7 +178,26 @@ def _checked(archive: zipfile.ZipFile, size: int) -> Sequence[zipfile.ZipInfo]:
             raise VerificationError(Code.MALFORMED, info.filename, "compressed, which no member is")
         if info.flag_bits & ~0x808 or info.file_size > size or info.comment:
             raise VerificationError(Code.MALFORMED, info.filename, "encrypted, or larger than the file")
+        if (info.create_system, info.external_attr) != (_UNIX, _PLAIN_FILE) or not _only_sizes(info.extra):
+            raise VerificationError(
+                Code.MALFORMED, info.filename, "a link, or has another name beside its own"
+            )
     return members
+
+
+def _only_sizes(extra: bytes) -> bool:
+    """Whether a directory's entry has no extra field but the sizes of a large member (APPNOTE 4.5.3)."""
+    return not extra or (extra[:2] == _SIZES[:2] and len(extra) == 4 + int.from_bytes(extra[2:4], "little"))
+
+
+def _local_header(info: zipfile.ZipInfo) -> bytes:
+    """What stands before a member that came in pieces: its sum and sizes follow it (APPNOTE 4.3.7)."""
+    year, month, day, hour, minute, second = info.date_time
+    moment = (hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day)
+    name = len(info.orig_filename.encode())
+    return _LOCAL + struct.pack(
+        "<HHHHHIIIHH", info.extract_version, info.flag_bits, 0, *moment, 0, _LATER, _LATER, name, len(_SIZES)
+    )
 
 
 def _check_layout(file: IO[bytes], members: Sequence[zipfile.ZipInfo], directory: int) -> None:
@@ -182,12 +206,12 @@ def _check_layout(file: IO[bytes], members: Sequence[zipfile.ZipInfo], directory
     for info in members:
         file.seek(at)
         head = file.read(_LOCAL_BYTES)
-        if info.header_offset != at or len(head) != _LOCAL_BYTES or head[:4] != _LOCAL:
-            raise VerificationError(Code.MALFORMED, info.filename, "not where the directory says")
-        name_bytes, extra_bytes = (int.from_bytes(head[it : it + 2], "little") for it in (26, 28))
-        if file.read(name_bytes) != info.filename.encode():
+        if info.header_offset != at or head != _local_header(info):
+            raise VerificationError(Code.MALFORMED, info.filename, "not where, or what, the directory says")
+        name = info.filename.encode()
+        if file.read(len(name)) != name or file.read(len(_SIZES)) != _SIZES:
             raise VerificationError(Code.MALFORMED, info.filename, "its header has another name")
-        file.seek(extra_bytes + info.compress_size, 1)
+        file.seek(info.compress_size, 1)
         tail = file.read(_DESCRIPTOR_BYTES)
         expected = b"".join(
             it.to_bytes(width, "little")

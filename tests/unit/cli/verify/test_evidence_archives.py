@@ -6,6 +6,7 @@ import json
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -56,6 +57,32 @@ def test_archives_that_programs_read_differently_are_refused(maker: Maker, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zipfile, "ZIP_STORED", zipfile.ZIP_DEFLATED)
         path = sealed("bomb")
+    assert refused(maker, path) is Code.MALFORMED
+
+
+@pytest.mark.guarantee("L29")
+@pytest.mark.parametrize(
+    "change",
+    [{"external_attr": 0o120777 << 16}, {"create_system": 0}, {"extra": b"\x75\x70\x06\x00\x01\0\0\0\0x"}],
+    ids=["a link", "another system's", "a name in Unicode beside its own"],
+)
+def test_headers_that_no_bundle_has_are_refused(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    """Programs that open archives believe them, and each of them others."""
+    made = zipfile.ZipFile.open
+
+    def other(
+        archive: zipfile.ZipFile, info: zipfile.ZipInfo, mode: Literal["r", "w"] = "r", **options: Any
+    ) -> Any:
+        if mode == "w":
+            for name, value in change.items():
+                setattr(info, name, value)
+        return made(archive, info, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "open", other)
+        path = maker.make()
     assert refused(maker, path) is Code.MALFORMED
 
 
