@@ -41,8 +41,9 @@ async def test_a_reader_has_the_receipt_of_the_own_read_and_nobody_elses(
             AuditDraft(action=Action.READ_OPENED, tenant_id=tenant_id, reader=str(me), call_id=uuid7()),
             AuditDraft(action=Action.READ_OPENED, tenant_id=tenant_id, reader=str(another)),
             AuditDraft(action=Action.READ_DENIED, tenant_id=tenant_id, reader=str(me)),
+            AuditDraft(action=Action.CUSTOMER_SEARCHED, tenant_id=tenant_id, reader=str(me)),
         ]
-        mine, others, denied = await audit.write(writer, drafts)
+        mine, others, denied, looked = await audit.write(writer, drafts)
     async with reader(audit, tenant_id, me) as client:
         response = await client.get(f"/v1/receipts/{mine}")
         assert response.status_code == 200, response.text
@@ -54,6 +55,7 @@ async def test_a_reader_has_the_receipt_of_the_own_read_and_nobody_elses(
         assert UUID(response.headers["Otokura-Entry-Id"]) != mine
         proof = await client.get(f"/v1/receipts/{mine}", headers={"Accept": "text/plain"})
         assert verify_inclusion(verified.leaf.encode(), proof.text, audit.vkey)[0] == verified.index
+        assert (await client.get(f"/v1/receipts/{looked}")).status_code == 200
         for other in (others, denied):
             assert (await client.get(f"/v1/receipts/{other}")).status_code == 404
     async with audit.client(tenant_id) as auditor:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import tuple_
 from sqlmodel import col, select
@@ -50,6 +50,7 @@ class AlertCursor(Cursor):
 @router.get("/alerts")
 async def list_alerts(
     request: Request,
+    response: Response,
     watcher: Watcher,
     state: Current,
     *,
@@ -60,7 +61,7 @@ async def list_alerts(
 ) -> Page[AlertView]:
     """Alerts, newest first: the tenant's for its auditors, those of no tenant for operators.
 
-    Asking is itself an entry.
+    Asking is itself an entry, which `Otokura-Entry-Id` names.
     """
     wanted = select(Alert).where(col(Alert.tenant_id).is_not_distinct_from(watcher.tenant_id))
     if kind is not None:
@@ -76,6 +77,8 @@ async def list_alerts(
     items = [AlertView.model_validate(alert, from_attributes=True) for alert in found[:limit]]
     given = {"kind": kind, "from": since}
     asked = {name: value for name, value in given.items() if value is not None}
-    await record(request, state, watcher, {"filter": asked, "shown": len(items)}, Action.ALERTS_LISTED)
+    detail = {"filter": asked, "shown": len(items)}
+    entry_id = await record(request, state, watcher, detail, Action.ALERTS_LISTED)
+    response.headers["Otokura-Entry-Id"] = str(entry_id)
     after = AlertCursor(at=items[-1].at, id=items[-1].id).encode() if len(found) > limit else None
     return Page(items=items, next_cursor=after)

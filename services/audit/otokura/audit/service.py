@@ -27,7 +27,13 @@ from otokura.shared.tokens import Principal
 _LOOKS = 20
 _LOOK_SECONDS = 0.1
 READINGS = frozenset(
-    {Action.READ_OPENED, Action.READ_CLOSED, Action.CALLS_SEARCHED, Action.TRANSCRIPTS_SEARCHED}
+    {
+        Action.READ_OPENED,
+        Action.READ_CLOSED,
+        Action.CALLS_SEARCHED,
+        Action.CUSTOMER_SEARCHED,
+        Action.TRANSCRIPTS_SEARCHED,
+    }
 )
 """What readers may have receipts of: what was given to them. A denial may tell what they may not know."""
 YOUNG_SECONDS = 60.0
