@@ -22,7 +22,7 @@ from otokura.shared.audit_entries import Action, AuditDraft
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.any_broker, pytest.mark.slow]
 
 PATIENCE = 150.0
-"""Longer than PostgreSQL lets a process that stands still hold its locks (`publisher.HELD_AT_MOST`)."""
+"""Longer than PostgreSQL lets a process that stands still hold its locks (`sequencer.HELD_AT_MOST`)."""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import text
@@ -44,16 +44,8 @@ _RETRY_SECONDS = 2.0
 _REST_SECONDS = 0.05
 """Between two steps of a backlog, which do not wait for the interval."""
 _PARALLEL = 8
-HELD_AT_MOST = timedelta(seconds=30)
-"""How long a publisher that stands still (its machine is paused) may keep the others from publishing."""
 
 log = get_logger(__name__)
-
-
-async def _hold_at_most(session: AsyncSession, held: timedelta) -> None:
-    """PostgreSQL ends the transaction, and with it the lock, when nothing is asked in it for so long."""
-    limit = "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"
-    await (await session.connection()).execute(text(limit), {"limit": str(int(held.total_seconds() * 1000))})
 
 
 def _unpublished(shard: Shard) -> bool:
@@ -134,7 +126,7 @@ class Publisher:
         """One step of every shard that has something new; whether there is more to do."""
         more = False
         async with self._database.session() as session:
-            await _hold_at_most(session, HELD_AT_MOST)
+            await sequencer.hold_at_most(session)
             won = text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=PUBLISHER_LOCK)
             if not await (await session.connection()).scalar(won):
                 return False
@@ -209,12 +201,14 @@ class Publisher:
     async def _record_signed(self, shard: Shard, size: int, root: bytes, kept: Mapping[str, str]) -> None:
         """Before the signature exists, so that no later process can sign anything that contradicts it."""
         async with self._database.session() as session:
+            await sequencer.hold_at_most(session)
             if not await repository.record_signed(session, shard.shard, shard.signed_size, size, root):
                 raise StaleAppender
             await remember(session, shard.shard, kept)
 
     async def _record_published(self, year: int, size: int, origin: str, note: str) -> None:
         async with self._database.session() as session:
+            await sequencer.hold_at_most(session)
             if await repository.record_published(session, year, size):
                 await publish(session, CheckpointPublished(origin=origin, size=size, checkpoint=note))
 

@@ -7,11 +7,11 @@ by compare-and-set. What it commits is never changed again; tiles and checkpoint
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, insert, literal, update
+from sqlalchemy import ARRAY, Uuid, any_, insert, literal, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,6 +23,15 @@ from otokura.audit.models import Entry, Shard, TileNode
 from otokura.audit.openings import Left, Opening
 from otokura.shared.database import copy_rows
 from otokura.shared.errors import IntegrityError
+
+HELD_AT_MOST = timedelta(seconds=30)
+"""How long a process that stands still (its machine is paused) may keep the others from the log."""
+
+
+async def hold_at_most(session: AsyncSession, held: timedelta = HELD_AT_MOST) -> None:
+    """PostgreSQL ends the transaction, and with it its locks, when nothing is asked in it for so long."""
+    limit = "SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"
+    await (await session.connection()).execute(text(limit), {"limit": str(int(held.total_seconds() * 1000))})
 
 
 def frontier_of(shard: Shard) -> Frontier:
@@ -96,6 +105,7 @@ async def open_shard(session: AsyncSession, year: int) -> Shard:
     The one before is locked while it is succeeded, and looked for again under the lock: once there is a
     shard, nothing is appended to an older one, by no replica, whatever its clock says.
     """
+    await hold_at_most(session)
     newest = select(Shard).order_by(col(Shard.shard).desc()).limit(1)
     while True:
         latest = (await session.exec(newest)).first()
