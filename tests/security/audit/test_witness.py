@@ -25,6 +25,7 @@ from otokura.audit.proofs import Prover
 from otokura.audit.witnesses import submission
 from otokura.cli.__main__ import app
 from otokura.cli.verify import Witnesses, open_checkpoint, parse_vkey
+from otokura.cli.witness import book
 from otokura.cli.witness.book import Book
 from otokura.cli.witness.judging import MAX_BODY_BYTES, SIZE_TYPE, Answer, Witness
 from otokura.cli.witness.keys import BOOK_FILE, KEY_FILE, LOGS_FILE, Logs, create, load
@@ -104,13 +105,45 @@ async def test_it_cosigns_no_fork_and_keeps_the_evidence(witness: Witness, folde
     assert (await submit(witness, FORK, 300, 400)).status == HTTPStatus.UNPROCESSABLE_ENTITY
     assert (await submit(witness, LOG, 300, 400)).status == HTTPStatus.OK, "the log that it knows goes on"
     kept = Book(folder / BOOK_FILE).refused()
-    assert [(origin, size, status) for _, origin, size, status, _ in kept] == [
-        (LOG.signer.origin, 300, 409),
-        (LOG.signer.origin, 400, 422),
+    assert [(each.origin, each.size, each.status, each.proven) for each in kept] == [
+        (LOG.signer.origin, 300, 409, True),
+        (LOG.signer.origin, 400, 422, True),  # since 400 was cosigned
     ]
-    assert kept[0][4] == await body(FORK, 300, 300)
+    assert kept[0].body == await body(FORK, 300, 300)
+    assert [each.cosigned for each in kept] == [LOG.note(300), LOG.note(400)]
     shown = RUN.invoke(app, ["witness", "show", "--state", str(folder), "--refused"]).output
-    assert FORK.note(300) in shown
+    for note in (LOG.note(300), FORK.note(300), LOG.note(400), FORK.note(400)):
+        assert note in shown
+
+
+async def test_wrong_proofs_do_not_wash_a_fork_away(
+    witness: Witness, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may post a log's public checkpoints, with proofs of nothing."""
+    monkeypatch.setattr(book, "_KEPT", 3)
+    await submit(witness, LOG, 0, 300)
+    await submit(witness, FORK, 300, 300)
+    for size in (300, *range(301, 320), *range(310, 320)):
+        assert witness.add_checkpoint(submission(300, [bytes(32)], LOG.note(size)).encode()).status == 422
+    kept = Book(folder / BOOK_FILE).refused()
+    assert [(each.size, each.proven) for each in kept] == [
+        (300, True), (317, False), (318, False), (319, False),
+    ]  # fmt: skip
+    assert (await submit(witness, LOG, 300, 319)).status == HTTPStatus.OK
+    left = [(each.size, each.cosigned) for each in Book(folder / BOOK_FILE).refused()]
+    assert left == [(300, LOG.note(300)), (317, LOG.note(300)), (318, LOG.note(300))], "319 was honest"
+
+
+async def test_more_forks_do_not_wash_the_first_away(
+    witness: Witness, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_KEPT", 3)
+    await submit(witness, LOG, 0, 20)
+    forks = [FolderLog(Path("nowhere"), LEAVES[at : at + 20], LOG.key) for at in range(20, 120, 20)]
+    for fork in (*forks, forks[0]):
+        assert (await submit(witness, fork, 20, 20)).status == HTTPStatus.CONFLICT
+    kept = Book(folder / BOOK_FILE).refused()
+    assert [each.body for each in kept] == [await body(fork, 20, 20) for fork in forks[:3]]
 
 
 async def test_a_proof_where_none_belongs(witness: Witness) -> None:

@@ -17,17 +17,28 @@ from otokura.cli.verify.merkle import tree_head
 from otokura.cli.verify.notes import Checkpoint
 
 _KEPT = 1_000
-"""Refusals kept, the newest; each is at most as large as a submission."""
+"""Refusals kept of each kind; each is at most as large as a submission and a checkpoint."""
 _WAIT_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS logs (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, at TEXT NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS refused (
+CREATE TABLE IF NOT EXISTS contradictions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL,
-    status INTEGER NOT NULL, body BLOB NOT NULL
+    root BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    cosigned_size INTEGER NOT NULL, cosigned TEXT NOT NULL, UNIQUE (origin, size, root)
 ) STRICT;
 """
+_DROP_UNPROVEN = (
+    "DELETE FROM contradictions WHERE id IN (SELECT id FROM contradictions WHERE cosigned_size != size "
+    "ORDER BY id DESC LIMIT -1 OFFSET ?)"
+)
+"""All but the newest."""
+_DROP_PROVEN = (
+    "DELETE FROM contradictions WHERE id IN (SELECT id FROM contradictions WHERE cosigned_size = size "
+    "ORDER BY id LIMIT -1 OFFSET ?)"
+)
+"""All but the first: the log's owner cannot wash them away with more of them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,31 @@ class Seen:
     size: int = 0
     root: bytes = tree_head(())
     at: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A submission that was refused, and the checkpoint cosigned before that it contradicts.
+
+    Attributes:
+        at: when.
+        origin: of which log.
+        size: of the tree that was refused.
+        status: what was answered.
+        body: the submission, as it came.
+        cosigned: the other checkpoint, as the log signed it.
+        proven: both are of one size, and only one of them can be true. Otherwise the submission had no proof
+            that it continues the other, and may be an honest checkpoint with somebody's wrong proof.
+    """
+
+    at: str
+    origin: str
+    size: int
+    status: int
+    body: bytes
+    cosigned: str
+    proven: bool
 
 
 class Book:
@@ -82,6 +118,7 @@ class Book:
                 "size = excluded.size, root = excluded.root, note = excluded.note, at = excluded.at",
                 (checkpoint.origin, checkpoint.size, checkpoint.root, checkpoint.note, _now()),
             )
+            _look_again(connection, checkpoint)
 
     def seen(self, origin: str) -> Seen:
         """The last tree of a log that was cosigned."""
@@ -91,26 +128,56 @@ class Book:
     def all(self) -> Sequence[Seen]:
         """Of every log."""
         with self._connected() as connection:
-            rows = connection.execute("SELECT origin, size, root, at FROM logs ORDER BY origin")
+            rows = connection.execute("SELECT origin, size, root, at, note FROM logs ORDER BY origin")
             return [Seen(*row) for row in rows]
 
-    def keep_refused(self, checkpoint: Checkpoint, status: int, body: bytes) -> None:
-        """Keeps a submission that contradicts what was cosigned, as it came."""
-        with self._alone() as connection:
-            row = (_now(), checkpoint.origin, checkpoint.size, int(status), body)
-            connection.execute(
-                "INSERT INTO refused (at, origin, size, status, body) VALUES (?, ?, ?, ?, ?)", row
-            )
-            connection.execute("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?", (_KEPT,))
+    def keep_refused(self, checkpoint: Checkpoint, against: Seen, status: int, body: bytes) -> None:
+        """Keeps a submission that contradicts what was cosigned, as it came, and what that was.
 
-    def refused(self) -> Sequence[tuple[str, str, int, int, bytes]]:
-        """When, of which log, its size, the status that was answered, and the body; oldest first."""
+        Anybody may post a log's public checkpoints with wrong proofs, but only the log can sign two trees of
+        one size: those are kept for ever, and nothing else takes their place.
+        """
+        with self._alone() as connection:
+            connection.execute(
+                "INSERT INTO contradictions (at, origin, size, root, status, body, cosigned_size, cosigned) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin, size, root) DO UPDATE SET "
+                "at = excluded.at, status = excluded.status, body = excluded.body, "
+                "cosigned_size = excluded.cosigned_size, cosigned = excluded.cosigned "
+                "WHERE cosigned_size != size AND excluded.cosigned_size = excluded.size",
+                (
+                    *(_now(), checkpoint.origin, checkpoint.size, checkpoint.root, int(status), body),
+                    *(against.size, against.note),
+                ),
+            )
+            connection.execute(_DROP_UNPROVEN, (_KEPT,))
+            connection.execute(_DROP_PROVEN, (_KEPT,))
+
+    def refused(self) -> Sequence[Contradiction]:
+        """What was refused as a contradiction, oldest first."""
         with self._connected() as connection:
-            return list(connection.execute("SELECT at, origin, size, status, body FROM refused ORDER BY id"))
+            rows = connection.execute(
+                "SELECT at, origin, size, status, body, cosigned, cosigned_size = size "
+                "FROM contradictions ORDER BY id"
+            )
+            return [
+                Contradiction(at, origin, size, status, body, cosigned, bool(proven))
+                for at, origin, size, status, body, cosigned, proven in rows
+            ]
+
+
+def _look_again(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
+    """Of trees of this size that were refused for want of a proof, the same was honest, another is a fork."""
+    tree = (checkpoint.origin, checkpoint.size, checkpoint.root)
+    connection.execute("DELETE FROM contradictions WHERE (origin, size, root) = (?, ?, ?)", tree)
+    connection.execute(
+        "UPDATE contradictions SET cosigned = ?, cosigned_size = size "
+        "WHERE origin = ? AND size = ? AND cosigned_size != size",
+        (checkpoint.note, checkpoint.origin, checkpoint.size),
+    )
 
 
 def _seen(connection: sqlite3.Connection, origin: str) -> Seen:
-    found = connection.execute("SELECT origin, size, root, at FROM logs WHERE origin = ?", (origin,))
+    found = connection.execute("SELECT origin, size, root, at, note FROM logs WHERE origin = ?", (origin,))
     row = found.fetchone()
     return Seen(origin) if row is None else Seen(*row)
 

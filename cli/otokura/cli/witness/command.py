@@ -95,8 +95,10 @@ def show(
         for each in book.all()
     ]
     typer.echo(json.dumps({"key": str(key.public), "logs": logs, "refused": len(kept)}, ensure_ascii=False))
-    for at, origin, size, status, body in kept if refused else ():
-        typer.echo(f"# {at} {origin} {size}: answered {status}\n{body.decode(errors='replace')}")
+    for each in kept if refused else ():
+        found = "two trees of one size: the log has forked" if each.proven else "no proof that it continues"
+        typer.echo(f"# {each.at} {each.origin} {each.size}: answered {each.status}, {found}")
+        typer.echo(f"# cosigned\n{each.cosigned}\n# refused\n{each.body.decode(errors='replace')}")
 
 
 def _fail(error: Exception) -> typer.Exit:

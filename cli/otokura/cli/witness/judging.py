@@ -51,9 +51,10 @@ class Submission:
 class Refused(Exception):  # noqa: N818 - an outcome, answered
     """The checkpoint is not cosigned."""
 
-    def __init__(self, answer: Answer, *, contradicts: bool = False) -> None:
+    def __init__(self, answer: Answer, *, against: Seen | None = None) -> None:
+        """`against`: what was cosigned, if the checkpoint may contradict it."""
         self.answer = answer
-        self.contradicts = contradicts
+        self.against = against
         super().__init__(answer.body)
 
 
@@ -109,9 +110,9 @@ class Witness:
         try:
             self._book.replace(checkpoint, lambda seen: _continue(submission, checkpoint, seen))
         except Refused as refused:
-            if refused.contradicts:
-                # The log's own signature stands under it: it may be proof that the log has forked.
-                self._book.keep_refused(checkpoint, refused.answer.status, body)
+            if refused.against is not None:
+                # The log's own signature stands under both: they may be proof that the log has forked.
+                self._book.keep_refused(checkpoint, refused.against, refused.answer.status, body)
             return refused.answer
         return Answer(HTTPStatus.OK, self._key.cosign(checkpoint, int(self._clock())))
 
@@ -140,8 +141,10 @@ def _continue(submission: Submission, checkpoint: Checkpoint, seen: Seen) -> Non
     if submission.old != seen.size:
         raise Refused(known)
     if checkpoint.size == seen.size and checkpoint.root != seen.root:
-        raise Refused(known, contradicts=True)
+        raise Refused(known, against=seen)
     old, new = (seen.size, seen.root), (checkpoint.size, checkpoint.root)
     if not is_consistent(old, new, submission.proof):
         text = f"no proof that the tree of {seen.size} is a prefix of the tree of {checkpoint.size}\n"
-        raise Refused(Answer(HTTPStatus.UNPROCESSABLE_ENTITY, text), contradicts=True)
+        # A wrong proof is no sign of a fork where every tree, or this very one, continues what was seen.
+        against = seen if 0 < seen.size < checkpoint.size else None
+        raise Refused(Answer(HTTPStatus.UNPROCESSABLE_ENTITY, text), against=against)
