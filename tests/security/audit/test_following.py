@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from cosigning import hand
 from lying_server import LyingServer, answer, lying_server
 from otokura.audit.leaves import prepare
 from otokura.cli.__main__ import app
-from otokura.cli.verify import open_checkpoint, parse_vkey, verify_log
+from otokura.cli.verify import Witnesses, follow_command, open_checkpoint, parse_vkey, verify_log
 from otokura.cli.verify.following import Kept
 
 pytestmark = pytest.mark.guarantee("L26")
@@ -178,3 +181,100 @@ def test_it_waits_for_a_log_that_is_away_and_ends_when_it_has_forked(
         last = [json.loads(line) for line in process.stdout][-1]
     assert (process.returncode, last["ok"]) == (1, False)
     assert open_checkpoint(Kept.read(state).note, parse_vkey(LOG.vkey)).size == 600
+
+
+def growing(server: LyingServer, path: str, data: bytes, newest: bytes) -> None:
+    """The log grows between the request for `checkpoint` and the one for `path`."""
+
+    def grow(handler: BaseHTTPRequestHandler) -> None:
+        server.lies["checkpoint"] = answer(200, newest)
+        answer(200, data)(handler)
+
+    server.lies["checkpoint"] = answer(200, LOG.note(300).encode())
+    server.lies[path] = grow
+
+
+def test_a_log_that_grows_while_it_is_looked_at_contradicts_nothing(server: LyingServer, state: Path) -> None:
+    """The cosigned checkpoint, asked for second, may be newer than the newest one was a moment before."""
+    witness = hand("w.example/1")
+    cosigned = LOG.note(500) + witness.line(LOG.note(500), int(time.time()))
+    growing(server, "cosigned", cosigned.encode(), LOG.note(600).encode())
+    code, told = follow(server.url, state, "--witness", witness.vkey)
+    assert (code, told.get("size"), told.get("continues")) == (0, 600, 1), told
+    growing(server, "cosigned", cosigned.encode(), LOG.note(600).encode())
+    report = verify_log(server.url, LOG.vkey, witnesses=Witnesses.parse([witness.vkey]))
+    assert (report.findings, report.size) == ([], 600)
+
+
+def test_a_log_that_stays_smaller_than_what_was_cosigned_is_rolled_back(
+    server: LyingServer, state: Path
+) -> None:
+    witness = hand("w.example/1")
+    cosigned = LOG.note(500) + witness.line(LOG.note(500), int(time.time()))
+    growing(server, "cosigned", cosigned.encode(), LOG.note(499).encode())
+    assert follow(server.url, state, "--witness", witness.vkey)[1]["code"] == "rolled-back"
+
+
+def test_a_state_that_cannot_be_written_is_no_contradiction(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_of(tmp_path / "log", LEAVES)
+    assert follow(tmp_path / "log", tmp_path / "nowhere" / "kept.json")[0] == 2
+    assert follow(tmp_path / "log", state)[0] == 0
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = state.read_text()
+    monkeypatch.setattr(os, "fsync", full)
+    assert follow(tmp_path / "log", state)[0] == 2
+    assert ([path.name for path in state.parent.iterdir()], state.read_text()) == (["kept.json"], kept)
+
+
+def test_a_contradiction_that_cannot_be_kept_is_printed(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_of(tmp_path / "log", FORKED)
+    Kept(LOG.note(300)).write(state)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    code, told = follow(tmp_path / "log", state)
+    assert (code, told["code"]) == (1, "forked")
+    assert LOG.note(300) in told["notes"]
+
+
+def test_a_checkpoint_that_is_not_there_for_a_moment_is_waited_for(
+    server: LyingServer, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy whose server is being restarted answers 404."""
+    server.lies["checkpoint"] = answer(404)
+    assert follow(server.url, state)[1]["code"] == "missing"
+
+    def restarted(_: float) -> None:
+        monkeypatch.setattr(time, "sleep", stopped)
+        del server.lies["checkpoint"]
+
+    def stopped(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", restarted)
+    command = ["verify", "follow", server.url, "--state", str(state), "--key", LOG.vkey, "--every", "1"]
+    output = RUN.invoke(app, command).stdout
+    assert ("WRONG     missing" in output, "600 entries" in output) == (True, True), output
+
+
+def test_what_kafka_told_of_another_year_is_of_another_log(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_of(tmp_path / "log", LEAVES)
+    last = FolderLog(Path("nowhere"), LEAVES[:9], LOG.key, origin="example.jp/log/2025")
+    told = [last.note(), LOG.note(300)]
+    monkeypatch.setattr(follow_command, "checkpoints_since", lambda *_: (told, {"0": 2}))
+    code, said = follow(tmp_path / "log", state, "--key", last.vkey, "--kafka", "nowhere:9092")
+    assert (code, said.get("continues")) == (0, 1), said
+    told.append(FolderLog(Path("nowhere"), FORKED, LOG.key).note(300))
+    code, said = follow(tmp_path / "log", state, "--key", last.vkey, "--kafka", "nowhere:9092")
+    assert (code, said["code"]) == (1, "forked")

@@ -24,6 +24,8 @@ from otokura.cli.verify.notes import (
 )
 from otokura.cli.verify.places import Place, fetch_note
 
+COSIGNED = "cosigned"
+"""Where a log serves the newest checkpoint that a quorum cosigned."""
 COSIGNED_ED25519 = 0x04
 COSIGNED_MLDSA = 0x06
 _PUBLIC_BYTES = {COSIGNED_ED25519: 32, COSIGNED_MLDSA: 1312}
@@ -85,7 +87,8 @@ def find_witnessed(
     """A log's newest checkpoint that enough witnesses cosigned, and their word.
 
     That is `newest`, or for a log that moves on faster than its witnesses answer the one it serves as
-    `cosigned`: whoever relies on it must still see that it is a prefix of `newest`.
+    `cosigned`, which may be larger than `newest`, as it is fetched later: whoever relies on it must still see
+    that both are of one tree.
 
     Raises:
         VerificationError: neither has enough.
@@ -93,7 +96,7 @@ def find_witnessed(
     try:
         return newest, witnesses.require(newest)
     except VerificationError as error:
-        note = fetch_note(place, "cosigned") if error.finding.code is Code.NOT_WITNESSED else None
+        note = fetch_note(place, COSIGNED) if error.finding.code is Code.NOT_WITNESSED else None
         if note is None:
             raise
     older = open_checkpoint(note, keys)

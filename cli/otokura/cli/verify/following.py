@@ -17,8 +17,9 @@ from typing import Any, cast
 from otokura.cli.verify.consistency import Tiles, check_continues
 from otokura.cli.verify.cosignatures import Witnesses, find_witnessed
 from otokura.cli.verify.findings import Code, Cosignature, VerificationError
+from otokura.cli.verify.newest import catch_up, fetch_checkpoint
 from otokura.cli.verify.notes import Checkpoint, VerifierKey, open_checkpoint
-from otokura.cli.verify.places import Place, fetch_note
+from otokura.cli.verify.places import Place
 
 
 @dataclass
@@ -54,11 +55,15 @@ class Kept:
         """To its file: whole or not at all, and on the disk."""
         text = json.dumps({"checkpoint": self.note, "offsets": self.offsets}, ensure_ascii=False)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -97,6 +102,7 @@ def follow(
     kept: Kept,
     *,
     others: Sequence[Checkpoint] = (),
+    told: Sequence[Checkpoint] = (),
     witnesses: Witnesses | None = None,
 ) -> Followed:
     """Looks once: what the log serves now must continue what was kept, and agree with all others.
@@ -105,18 +111,16 @@ def follow(
         place: the log.
         keys: the log's.
         kept: what was seen before; not changed.
-        others: checkpoints of this log that came another way (Kafka, a bucket, another follower).
+        others: checkpoints of this log that came another way (a bucket, another follower).
+        told: checkpoints as they were told on Kafka, where each year's are: those of this log must agree.
         witnesses: who must have cosigned the newest checkpoint, or the one that the log serves beside it.
 
     Raises:
         Contradiction: the log has forked, or shows less than before.
         VerificationError: anything else that is wrong, or the log cannot be read.
     """
-    note = fetch_note(place, "checkpoint")
-    if note is None:
-        raise VerificationError(Code.MISSING, "checkpoint", "the log does not serve it")
-    newest = open_checkpoint(note, keys)
-    seen = list(others)
+    newest = fetch_checkpoint(place, keys)
+    seen = [*others, *(each for each in told if each.origin == newest.origin)]
     cosigned: tuple[int, tuple[Cosignature, ...]] = (0, ())
     if witnesses is not None:
         witnessed, found = find_witnessed(place, keys, newest, witnesses)
@@ -124,6 +128,7 @@ def follow(
         seen.append(witnessed)
     if kept.note:
         seen.insert(0, open_checkpoint(kept.note, keys))
+    newest = catch_up(place, keys, newest, seen)
     tiles = Tiles(place, newest.size)
     if not seen and tiles.root() != newest.root:
         detail = "the tiles served do not give the signed root"

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from otokura.cli.verify.cosignatures import Witnesses, find_witnessed
-from otokura.cli.verify.findings import Code, Report, VerificationError
+from otokura.cli.verify.findings import Report, VerificationError
+from otokura.cli.verify.newest import catch_up, fetch_checkpoint
 from otokura.cli.verify.notes import Checkpoint, VerifierKey, open_checkpoint, parse_vkeys
-from otokura.cli.verify.places import Place, fetch_note, open_place
+from otokura.cli.verify.places import Place, open_place
 from otokura.cli.verify.receipts import verify_receipt
-from otokura.cli.verify.shards import follow
+from otokura.cli.verify.shards import check_opening
 from otokura.cli.verify.walk import Walk
 
 
@@ -53,12 +54,13 @@ def verify_log(
             keys = parse_vkeys(vkey)
             pins = [open_checkpoint(note, keys) for note in pinned]
             pins += _verify_receipts(report, receipts, vkey, source_keys)
-            checkpoint = _fetch_checkpoint(place, keys)
-            report.origin, report.size = checkpoint.origin, checkpoint.size
-            report.root, report.checkpoint = checkpoint.root, checkpoint.note
+            checkpoint = fetch_checkpoint(place, keys)
+            report.origin = checkpoint.origin
             if witnesses is not None:
                 pins += _find_witnessed(report, place, keys, checkpoint, witnesses)
-            pins += follow(report, place, keys, source_keys, before)
+            pins += check_opening(report, place, keys, source_keys, before)
+            checkpoint = catch_up(place, keys, checkpoint, pins)
+            report.size, report.root, report.checkpoint = checkpoint.size, checkpoint.root, checkpoint.note
             Walk(place, checkpoint, pins, report).run()
         except VerificationError as error:
             report.findings.append(error.finding)
@@ -79,13 +81,6 @@ def _verify_receipts(
         except VerificationError as error:
             report.findings.append(error.finding)
     return checkpoints
-
-
-def _fetch_checkpoint(place: Place, keys: Sequence[VerifierKey]) -> Checkpoint:
-    note = fetch_note(place, "checkpoint")
-    if note is None:
-        raise VerificationError(Code.MISSING, "checkpoint", "the log does not serve it")
-    return open_checkpoint(note, keys)
 
 
 def _find_witnessed(

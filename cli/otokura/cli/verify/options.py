@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.findings import VerificationError
 from otokura.cli.verify.notes import parse_vkey
 from otokura.cli.verify.places import fetch_note, open_place
+from otokura.cli.verify.strict_json import strict_object
 
 WRONG, CANNOT_BEGIN = 1, 2
 """Exit codes: something does not verify; nothing was verified."""
@@ -43,18 +44,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """A JSON object from a file, in which no member stands twice.
 
     Raises:
         ValueError: it holds something else.
     """
     try:
-        value: object = json.loads(path.read_text())
-    except RecursionError as error:
-        raise ValueError(f"{path} nests too deeply") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")  # noqa: TRY004 - a wrong file, not a wrong call
-    return cast("dict[str, Any]", value)
+        return strict_object(path.read_bytes(), str(path))
+    except VerificationError as error:
+        raise ValueError(str(error)) from error
 
 
 def read_source_keys(path: Path | None) -> dict[str, str] | None:

@@ -6,7 +6,6 @@ the checkpoint signs, so a log that was dropped, cut short or rewritten after it
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from otokura.cli.verify.notes import (
 )
 from otokura.cli.verify.places import Place, fetch_note, open_place
 from otokura.cli.verify.receipts import verify_receipt
+from otokura.cli.verify.strict_json import strict_object
 
 OPENING = "opening"
 _ACTION = "shard.opened"
@@ -70,15 +70,10 @@ def read_opening(
     data = place.fetch(OPENING)
     if data is None:
         return None
-    try:
-        receipt: object = json.loads(data)
-    except ValueError as error:
-        raise VerificationError(Code.MALFORMED, OPENING, "not JSON") from error
-    if not isinstance(receipt, dict):
-        raise VerificationError(Code.MALFORMED, OPENING, "not a receipt")
+    receipt = strict_object(data, OPENING)
     # Whoever checks receipts of one service may know that service's key only.
     known = source_keys if source_keys and _WRITER in source_keys else None
-    verified = verify_receipt(cast("dict[str, Any]", receipt), [str(key) for key in keys], source_keys=known)
+    verified = verify_receipt(receipt, [str(key) for key in keys], source_keys=known)
     entry = verified.entry or {}
     if verified.leaf.source.partition("/")[0] != _WRITER:
         raise VerificationError(Code.SOURCE_SIGNATURE, OPENING, f"written by {verified.leaf.source}")
@@ -133,7 +128,7 @@ def sibling(location: str, year: str) -> str:
     return f"{location.rstrip('/').rpartition('/')[0]}/{year}"
 
 
-def follow(
+def check_opening(
     report: Report,
     place: Place,
     keys: Sequence[VerifierKey],
