@@ -100,6 +100,12 @@ async def test_what_lies_there_before_the_log_writes_is_written_over_and_is_an_a
     assert log.signer().open(hourly.decode()).size == 4
     alerts = await Guard(log.database, log.shelf, 1.0).look()
     assert {alert.detail["object"] for alert in alerts} == set(names[:2])
+    before = await log.names(f"{YEAR}/", versions=True)
+    log.shelf, log.publisher = log.new_shelf(), log.new_publisher()
+    await log.execute("UPDATE log_shards SET published_size = 0")
+    await log.publish()
+    assert len(await log.names(f"{YEAR}/opening", versions=True)) == 2, "a restart puts no third"
+    assert set(await log.names(f"{YEAR}/", versions=True)) == set(before)
 
 
 async def test_partial_tiles_and_the_checkpoint_change_and_are_no_alert(log: Log) -> None:

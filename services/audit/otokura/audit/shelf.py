@@ -159,10 +159,14 @@ class Shelf:
     ) -> str | None:
         """Puts what we may have put before; over what is not ours, so that the guard tells of it."""
         version, fresh = await self._put_once(year, name, data, content_type)
-        if fresh or ours(await self._store.get(self._bucket, name, version_id=version)):
+        if fresh:
             return version
-        until = self._retention(year)
-        put = await self._store.put(self._bucket, name, data, content_type=content_type, retain_until=until)
+        for known in await self._versions(name):
+            if ours(await self._store.get(self._bucket, name, version_id=known)):
+                return known
+        put = await self._store.put(
+            self._bucket, name, data, content_type=content_type, retain_until=self._retention(year)
+        )
         return put.version_id
 
     async def _put_once(
@@ -184,11 +188,15 @@ class Shelf:
 
     async def _first(self, name: str) -> str | None:
         """The version of an object that was put first."""
+        return next(iter(await self._versions(name)), None)
+
+    async def _versions(self, name: str) -> list[str | None]:
+        """The versions of an object, the first before the others; without locks that which lies there."""
         if not self._locks:
-            return None
-        versions = [found async for found in self._store.list(self._bucket, name, versions=True)]
-        mine = [found.version_id for found in versions if found.name == name and not found.delete_marker]
-        return mine[-1] if mine else None  # S3 lists the newest first
+            return [None]
+        found = [item async for item in self._store.list(self._bucket, name, versions=True)]
+        mine = [item.version_id for item in found if item.name == name and not item.delete_marker]
+        return mine[::-1]  # S3 lists the newest first
 
     async def overwritten(self, year: int) -> AsyncIterator[Overwritten]:
         """The immutable objects of a shard over which something was put: each with what lies on top."""
