@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from otokura.shared.events import EventData
 
 E = TypeVar("E", bound=EventData)
 JSON = b"application/json"
+_MOST_TOLD = 10
 KafkaRecord: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 
@@ -46,13 +48,28 @@ class Envelope:
         """The data as `model`.
 
         Raises:
-            Poison: the data is not what the type says. The message names fields, never their values.
+            Poison: the data is not what the type says. The message names fields, never what was sent.
         """
         try:
             return model.model_validate_json(self.data)
         except ValidationError as error:
-            problems = [[*map(str, e["loc"]), e["type"]] for e in error.errors(include_input=False)]
-            raise Poison(f"{self.event_type}: " + "; ".join(map(" ".join, problems))) from None
+            problems = [
+                " ".join([*_told(e["loc"], _field_names(model)), e["type"]])
+                for e in error.errors(include_input=False)[:_MOST_TOLD]
+            ]
+            raise Poison(f"{self.event_type}: " + "; ".join(problems)) from None
+
+
+def _told(path: Iterable[int | str], names: frozenset[str]) -> list[str]:
+    return [str(part) if isinstance(part, int) or part in names else "?" for part in path]
+
+
+@cache
+def _field_names(model: type[EventData]) -> frozenset[str]:
+    """Of the event and of all that is in it: a member of another name is what somebody sent."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
 
 
 def encode(event: EventData, event_id: UUID, source: str, time: datetime) -> Record:

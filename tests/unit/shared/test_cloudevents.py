@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from messaging import call_ended
+from otokura.shared.audit_events import AuditCounted
 from otokura.shared.errors import Poison
 from otokura.shared.events import CallEnded, KeyWrapped
 from otokura.shared.kafka import Record, decode, encode
@@ -81,3 +82,14 @@ def test_wrong_data_is_poison_that_names_the_field_and_never_its_value() -> None
     assert "wrapped missing" in caught.value.detail
     assert "1234" not in caught.value.detail
     assert caught.value.__suppress_context__
+
+
+def test_nor_what_stands_where_a_name_should() -> None:
+    record = encode(call_ended(), uuid4(), "s", NOW)
+    keys = ", ".join(f'"+81-90-1234-{number:04}": 5' for number in range(1000))
+    secret = Record(record.topic, record.key, record.headers, f'{{"reads": {{{keys}}}}}'.encode())
+    with pytest.raises(Poison) as caught:
+        decode(received(secret)).parse(AuditCounted)
+    assert "reads ?" in caught.value.detail
+    assert "1234" not in caught.value.detail
+    assert len(caught.value.detail) < 1000
