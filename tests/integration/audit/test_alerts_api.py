@@ -29,6 +29,7 @@ async def raise_alerts(audit: AuditService, tenant_id: UUID | None, *kinds: str)
 
 def kinds_of(response: httpx.Response) -> list[str]:
     assert response.status_code == 200, response.text
+    UUID(response.headers["Otokura-Entry-Id"])
     return [item["kind"] for item in response.json()["items"]]
 
 

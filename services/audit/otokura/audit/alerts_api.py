@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from otokura.audit.api import Current, record
 from otokura.audit.models import Alert
-from otokura.shared.audit_entries import Action
+from otokura.shared.audit_entries import ENTRY_ID, Action
 from otokura.shared.audit_events import AlertKind
 from otokura.shared.authentication import require
 from otokura.shared.errors import BadRequest, Forbidden, Unauthenticated, Unavailable
@@ -80,6 +80,6 @@ async def list_alerts(
     asked = {name: value for name, value in given.items() if value is not None}
     detail = {"filter": asked, "shown": len(items)}
     entry_id = await record(request, state, watcher, detail, Action.ALERTS_LISTED)
-    response.headers["Otokura-Entry-Id"] = str(entry_id)
+    response.headers[ENTRY_ID] = str(entry_id)
     after = AlertCursor(at=items[-1].at, id=items[-1].id).encode() if len(found) > limit else None
     return Page(items=items, next_cursor=after)
