@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -24,10 +25,9 @@ from otokura.cli.local.ports import free_ports
 from otokura.cli.local.postgres import PostgresServer
 from otokura.cli.local.seaweedfs import SeaweedServer
 from otokura.shared.database import Database
-from otokura.shared.events import (
-    CallEvent,
-)
+from otokura.shared.events import CallEvent, Topic
 from otokura.shared.ids import uuid7
+from otokura.shared.kafka import KafkaSettings, ensure_topics
 from otokura.shared.keys import (
     LocalKeyProvider,
     create_keyring,
@@ -284,6 +284,9 @@ def running(
             kafka,
             overrides,
         )
+        # Its first entry is sent at once. A broker that makes topics by itself makes as many partitions as
+        # it likes, and tests read the first one.
+        run(ensure_topics(cast("KafkaSettings", SimpleNamespace(**kafka)), [Topic.AUDIT]))
         try:
             access.start()
             yield access

@@ -131,9 +131,10 @@ async def test_an_unknown_and_a_disabled_tenant_have_no_notice(ingest: IngestSer
     disabled = await ingest.add_tenant()
     await ingest.disable(disabled)
     answers = [
-        await get(ingest, which) for which in (uuid4(), disabled.tenant_id, "midori", "%00", "a" * 5000)
+        await get(ingest, which) for which in (uuid4(), disabled.tenant_id, "midori", "%01", "a" * 5000)
     ]
     assert [answer.status_code for answer in answers] == [404] * 5
+    assert (await get(ingest, "%00")).status_code == 400
     details = {answer.json()["detail"] for answer in answers}
     assert details == {"There is no such notice."}
 
