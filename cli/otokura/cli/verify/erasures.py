@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from otokura.cli.verify.findings import Code, VerificationError
 from otokura.cli.verify.notes import parse_vkey
 from otokura.cli.verify.receipts import canonical, verify_receipt
+from otokura.cli.verify.strict_json import as_object, as_objects
 
 TYPE = "otokura.erasure-certificate.v1"
 _DOMAIN = b"otokura.erasure-certificate.v1\n"
@@ -117,7 +118,7 @@ def _entries(
     begun: list[Mapping[str, Any]] = []
     final: list[Mapping[str, Any]] = []
     applied: dict[str, Mapping[str, Any]] = {}
-    for number, proof in enumerate(_list(certificate.get("proofs"), "proofs")):
+    for number, proof in enumerate(as_objects(certificate.get("proofs"), "proofs")):
         where = f"proof {number}"
         origin = str(proof.get("origin", ""))
         if origin not in logs:
@@ -146,7 +147,7 @@ def _about(
     certificate: Mapping[str, Any], entry: Mapping[str, Any], where: str
 ) -> tuple[Mapping[str, Any], str]:
     """An entry's detail and the service that wrote it, if it is about this erasure."""
-    detail = _object(entry.get("detail"), where)
+    detail = as_object(entry.get("detail"), where)
     told = (entry.get("tenant_id"), entry.get("call_id"), detail.get("erasure_id"), detail.get("kind"))
     if told != tuple(certificate.get(name) for name in ("tenant_id", "call_id", "erasure_id", "kind")):
         raise VerificationError(Code.CERTIFICATE_MISMATCH, where, "the entry is about another erasure")
@@ -162,7 +163,7 @@ def _check_confirmed(
         raise VerificationError(Code.NOT_CONFIRMED, _WHERE, f"not confirmed, or not asked: {missing}")
     names = ("service", "counts", "kek_ids", "shredded_at", "applied_at")
     expected = {service: {name: detail[name] for name in names} for service, detail in applied.items()}
-    told = {str(each.get("service")): each for each in _list(certificate.get("confirmations"), _WHERE)}
+    told = {str(each.get("service")): each for each in as_objects(certificate.get("confirmations"), _WHERE)}
     facts = {
         "ground": begun["ground"],
         "requested_at": begun["requested_at"],
@@ -182,7 +183,7 @@ def _check_final(
         if said != (None, {}):
             raise VerificationError(Code.CERTIFICATE_MISMATCH, _WHERE, "no entry says that it is final")
         return {}
-    destroyed = cast("Mapping[str, str]", _object(final.get("destroyed"), _WHERE))
+    destroyed = cast("Mapping[str, str]", as_object(final.get("destroyed"), _WHERE))
     alive = [kek_id for kek_id in kek_ids if kek_id not in destroyed]
     if said != (final.get("final_at"), destroyed) or alive or not kek_ids:
         raise VerificationError(Code.CERTIFICATE_MISMATCH, _WHERE, "it is not as final as it says")
@@ -191,15 +192,3 @@ def _check_final(
 
 def _latest(times: Any) -> str:
     return str(max(times, key=datetime.fromisoformat))
-
-
-def _object(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise VerificationError(Code.MALFORMED, where, "not an object")
-    return cast("dict[str, Any]", value)
-
-
-def _list(value: object, where: str) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        raise VerificationError(Code.MALFORMED, where, "not a list")
-    return [_object(item, where) for item in cast("list[object]", value)]

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -25,7 +25,7 @@ from otokura.cli.verify.evidence_history import History, verify_history
 from otokura.cli.verify.evidence_stamp import TIMESTAMP, Stamp, verify_stamp
 from otokura.cli.verify.evidence_vcon import verify_vcon
 from otokura.cli.verify.findings import Code, VerificationError
-from otokura.cli.verify.strict_json import strict_object
+from otokura.cli.verify.strict_json import as_object, as_objects, strict_object
 
 TYPE = "otokura.evidence.v1"
 MANIFEST, SIGNATURE, RECORDING = "manifest.json", "manifest.json.sig", "recording.json"
@@ -48,7 +48,8 @@ class Evidence:
 
     Attributes:
         evidence_id, call_id: the bundle's id, and the call's.
-        made_at, made_by, reason: when, by whom (name and id) and why it was made, as the log says too.
+        made_by, reason: by whom (name and id) and why it was made, as the log says too.
+        made_at: when, as access says: within an hour after the log says that it was asked for.
         files: how many it holds, all of them verified.
         audio_sha256: of the audio as it was received; None when there is none.
         history: what the log says of the call.
@@ -96,7 +97,7 @@ def verify_evidence(
         VerificationError: what does not hold, by name.
         OSError: the file cannot be read.
     """
-    key = _key_of("access", source_keys)
+    key = access_key(source_keys)
     with EvidenceArchive(path, key) as archive:
         raw = archive.read(MANIFEST, _MOST_MANIFEST)
         _check_signature(archive, raw, key)
@@ -112,7 +113,7 @@ def verify_evidence(
         audio = None if received is None else contents[received]
         verify_vcon(archive, key, received, None if audio is None else audio.sha512)
         stamp = verify_stamp(archive, manifest, raw, tsa_roots)
-    told, maker = (_object(manifest.get(name), MANIFEST) for name in ("timestamp", "made_by"))
+    told, maker = (as_object(manifest.get(name), MANIFEST) for name in ("timestamp", "made_by"))
     return Evidence(
         evidence_id=str(manifest.get("evidence_id")),
         call_id=str(manifest.get("call_id")),
@@ -122,20 +123,27 @@ def verify_evidence(
         files=len(contents),
         audio_sha256=None if audio is None else audio.sha256,
         history=history,
-        missing={str(it.get("what")): str(it.get("why")) for it in _objects(manifest.get("missing"))},
+        missing={
+            str(it.get("what")): str(it.get("why")) for it in as_objects(manifest.get("missing"), MANIFEST)
+        },
         stamp=stamp,
         stamp_missing=None if stamp is not None else str(told.get("why")),
         unbound=unbound,
     )
 
 
-def _key_of(service: str, source_keys: Mapping[str, str]) -> Ed25519PublicKey:
-    if service not in source_keys:
-        raise VerificationError(Code.EVIDENCE_SIGNATURE, MANIFEST, f"no public key of {service!r} was given")
+def access_key(source_keys: Mapping[str, str]) -> Ed25519PublicKey:
+    """The key that signs bundles.
+
+    Raises:
+        VerificationError: it was not given, or is none.
+    """
+    if "access" not in source_keys:
+        raise VerificationError(Code.EVIDENCE_SIGNATURE, MANIFEST, "no public key of 'access' was given")
     try:
-        return Ed25519PublicKey.from_public_bytes(base64.b64decode(source_keys[service], validate=True))
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(source_keys["access"], validate=True))
     except (binascii.Error, ValueError) as error:
-        raise VerificationError(Code.WRONG_KEY, "source keys", f"{service}: no Ed25519 key") from error
+        raise VerificationError(Code.WRONG_KEY, "source keys", "access: no Ed25519 key") from error
 
 
 def _check_signature(archive: EvidenceArchive, raw: bytes, key: Ed25519PublicKey) -> None:
@@ -152,7 +160,7 @@ def _check_signature(archive: EvidenceArchive, raw: bytes, key: Ed25519PublicKey
 
 def _files(archive: EvidenceArchive, manifest: Mapping[str, Any]) -> dict[str, Content]:
     """Every file but manifest, signature and timestamp: that it is there, and what the manifest says."""
-    files = _objects(manifest.get("files"))
+    files = as_objects(manifest.get("files"), MANIFEST)
     listed = {str(it.get("name")): it for it in files}
     odd = sorted(name for name in listed if _NAMES.fullmatch(name) is None)
     if odd or len(listed) != len(files):
@@ -176,9 +184,9 @@ def _check_opened(manifest: Mapping[str, Any], history: History) -> None:
     entry = history.opened
     if entry is None:
         raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "no entry says that it was asked for")
-    detail = _object(entry.get("detail"), MANIFEST)
+    detail = as_object(entry.get("detail"), MANIFEST)
     told = (detail.get("action"), detail.get("read_id"), detail.get("reason"), entry.get("reader"))
-    maker = _object(manifest.get("made_by"), MANIFEST)
+    maker = as_object(manifest.get("made_by"), MANIFEST)
     said = ("make-evidence", manifest.get("evidence_id"), manifest.get("reason"), maker.get("id"))
     if told != said or detail.get("name") != maker.get("name"):
         raise VerificationError(Code.EVIDENCE_MISMATCH, MANIFEST, "the log names another maker, or reason")
@@ -215,8 +223,8 @@ def _check_recording(
 ) -> str | None:
     """The audio is that of `recording.json`, and the manifest says what stands there; the audio's file."""
     recording = strict_object(archive.read(RECORDING, _MOST_MANIFEST), RECORDING)
-    stored = _object(recording.get("recording"), RECORDING)
-    told = _object(manifest.get("recording"), MANIFEST)
+    stored = as_object(recording.get("recording"), RECORDING)
+    told = as_object(manifest.get("recording"), MANIFEST)
     names = [name for name in contents if name.startswith(_RECEIVED)]
     ids = [(it.get("tenant_id"), it.get("call_id")) for it in (recording, manifest)]
     said = (told.get("manifest_sha256"), told.get("audio_sha256"), told.get("notice"), _purposes(told))
@@ -240,7 +248,7 @@ def _check_recording(
 
 
 def _purposes(told: Mapping[str, Any]) -> list[object]:
-    return [it.get("name") for it in _objects(told.get("purposes"))]
+    return [it.get("name") for it in as_objects(told.get("purposes"), MANIFEST)]
 
 
 def _same_times(told: Mapping[str, Any], recording: Mapping[str, Any]) -> bool:
@@ -262,15 +270,3 @@ def _time(value: object) -> datetime:
     if at.tzinfo is None:
         raise VerificationError(Code.MALFORMED, MANIFEST, "a time without its offset")
     return at
-
-
-def _object(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise VerificationError(Code.MALFORMED, where, "not an object")
-    return cast("dict[str, Any]", value)
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        raise VerificationError(Code.MALFORMED, MANIFEST, "not a list")
-    return [_object(item, MANIFEST) for item in cast("list[object]", value)]

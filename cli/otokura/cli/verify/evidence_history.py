@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.evidence_archive import EvidenceArchive
 from otokura.cli.verify.findings import Code, Cosignature, VerificationError
 from otokura.cli.verify.notes import Checkpoint, open_checkpoint, parse_vkey
 from otokura.cli.verify.receipts import verify_receipt
-from otokura.cli.verify.strict_json import strict_object
+from otokura.cli.verify.strict_json import as_list, as_object, strict_object
 
 ENTRIES = "custody/entries.jsonl"
 _MEMBERS = {"shard", "index", "leaf", "entry", "salt", "erased_at", "erased_why", "path"}
@@ -89,7 +89,7 @@ def verify_history(
         history.last_at = verified.leaf.time
         history.first_at = history.first_at or verified.leaf.time
         _note(history, manifest, verified.entry)
-    told = _object(manifest.get("custody"))
+    told = as_object(manifest.get("custody"), ENTRIES)
     if (told.get("entries"), told.get("erased")) != (history.entries, history.erased):
         raise VerificationError(Code.EVIDENCE_MISMATCH, ENTRIES, "the manifest counts other entries")
     return history
@@ -100,8 +100,8 @@ def _checkpoints(
 ) -> dict[int, tuple[str, str]]:
     """By year, the note of the checkpoint and the key that it verifies with."""
     notes: dict[int, tuple[str, str]] = {}
-    for each in _list(_object(manifest.get("custody")).get("logs")):
-        log = _object(each)
+    for each in as_list(as_object(manifest.get("custody"), ENTRIES).get("logs"), ENTRIES):
+        log = as_object(each, ENTRIES)
         shard, origin, name = _whole(log.get("shard")), str(log.get("origin")), str(log.get("checkpoint"))
         note = archive.read(name, _MOST_NOTE).decode(errors="replace")
         candidates = [vkey for vkey in vkeys if parse_vkey(vkey).name == origin]
@@ -129,7 +129,7 @@ def _which(note: str, vkeys: Sequence[str]) -> str:
 
 def _proof(item: Mapping[str, Any], note: str) -> str:
     """The entry's path as a tlog-proof against the note."""
-    path = [str(each) for each in _list(item.get("path"))]
+    path = [str(each) for each in as_list(item.get("path"), ENTRIES)]
     if any(len(base64.b64encode(b" " * 32)) != len(each) for each in path):
         raise VerificationError(Code.MALFORMED, ENTRIES, "a path is not made of hashes")
     return "\n".join(["c2sp.org/tlog-proof@v1", f"index {item.get('index')}", *path, "", note])
@@ -143,7 +143,7 @@ def _note(history: History, manifest: Mapping[str, Any], entry: Mapping[str, Any
     told = (entry.get("tenant_id"), entry.get("call_id"))
     if told != (manifest.get("tenant_id"), manifest.get("call_id")):
         raise VerificationError(Code.EVIDENCE_MISMATCH, ENTRIES, "an entry is about another call")
-    action, detail = str(entry.get("action")), _object(entry.get("detail"))
+    action, detail = str(entry.get("action")), as_object(entry.get("detail"), ENTRIES)
     service = str(entry.get("source", "")).partition("/")[0]
     history.actions[action] = history.actions.get(action, 0) + 1
     if (action, service) == (_SEALED, "ingest"):
@@ -158,15 +158,3 @@ def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise VerificationError(Code.MALFORMED, ENTRIES, f"{value!r} is no number of a year or an entry")
     return value
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise VerificationError(Code.MALFORMED, ENTRIES, "not an object")
-    return cast("dict[str, Any]", value)
-
-
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise VerificationError(Code.MALFORMED, ENTRIES, "not a list")
-    return cast("list[object]", value)

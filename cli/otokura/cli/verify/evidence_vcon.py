@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from otokura.cli.verify.evidence_archive import EvidenceArchive
 from otokura.cli.verify.findings import Code, VerificationError
-from otokura.cli.verify.strict_json import strict_object
+from otokura.cli.verify.strict_json import as_object, as_objects, strict_object
 
 VCON = "vcon.json"
 _MOST = 512 << 20
@@ -35,14 +34,14 @@ def verify_vcon(
         VerificationError: it is not so signed, or about other audio.
     """
     jws = strict_object(archive.read(VCON, _MOST), VCON)
-    signatures = jws.get("signatures")
-    if not isinstance(signatures, list) or len(cast("list[object]", signatures)) != 1:
+    signatures = as_objects(jws.get("signatures"), VCON)
+    if len(signatures) != 1:
         raise _malformed("not signed once")
-    signature = _object(cast("list[object]", signatures)[0])
+    [signature] = signatures
     payload, protected = str(jws.get("payload")), str(signature.get("protected"))
     if strict_object(_decode(protected), VCON) != {"alg": "EdDSA"}:
         raise _malformed("signed with something else than EdDSA")
-    chain = _object(signature.get("header")).get("x5c")
+    chain = as_object(signature.get("header"), VCON).get("x5c")
     if _public_bytes(chain) != key.public_bytes_raw():
         raise VerificationError(Code.WRONG_KEY, VCON, "its certificate is not of the key of access")
     try:
@@ -50,10 +49,10 @@ def verify_vcon(
     except InvalidSignature as error:
         raise VerificationError(Code.EVIDENCE_SIGNATURE, VCON, "access did not sign it") from error
     vcon = strict_object(_decode(payload), VCON)
-    dialogs = vcon.get("dialog")
-    if not isinstance(dialogs, list) or len(cast("list[object]", dialogs)) != 1:
+    dialogs = as_objects(vcon.get("dialog"), VCON)
+    if len(dialogs) != 1:
         raise _malformed("not of one dialog")
-    dialog = _object(cast("list[object]", dialogs)[0])
+    [dialog] = dialogs
     expected = None if sha512 is None else f"sha512-{_encode(sha512)}"
     if (dialog.get("filename"), dialog.get("content_hash")) != (audio, expected):
         raise VerificationError(Code.EVIDENCE_MISMATCH, VCON, "its dialog is not the audio of the bundle")
@@ -82,12 +81,6 @@ def _decode(text: str) -> bytes:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise _malformed("not an object")
-    return cast("dict[str, Any]", value)
 
 
 def _malformed(detail: str) -> VerificationError:
