@@ -48,6 +48,11 @@ class StampingAuthority:
     """An earlier answer, given again."""
     answers: list[bytes] = field(default_factory=list[bytes])
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of an access that asks it, and believes nobody else."""
+        return {"OTOKURA_TIMESTAMP_URL": self.url, "OTOKURA_TIMESTAMP_CA_FILE": str(self.root)}
+
     def __post_init__(self) -> None:
         key, root = _certificate("Test root", None)
         tsa_key, tsa = _certificate("Test TSA", (key, root))

@@ -26,11 +26,7 @@ def site(
     authority: StampingAuthority,
 ) -> Iterator[Site]:
     """Where no evidence is made without a timestamp."""
-    settings = {
-        "OTOKURA_TIMESTAMP_URL": authority.url,
-        "OTOKURA_TIMESTAMP_CA_FILE": str(authority.root),
-        "OTOKURA_TIMESTAMP_REQUIRED": "true",
-    }
+    settings = authority.settings | {"OTOKURA_TIMESTAMP_REQUIRED": "true"}
     with evidence_site.running(postgres_server, s3_server, kafka_server, **settings) as found:
         yield found
 

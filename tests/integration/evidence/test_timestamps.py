@@ -32,11 +32,7 @@ def site(
     kafka_server: servers.KafkaServer,
     authority: StampingAuthority,
 ) -> Iterator[Site]:
-    settings = {
-        "OTOKURA_TIMESTAMP_URL": authority.url,
-        "OTOKURA_TIMESTAMP_CA_FILE": str(authority.root),
-    }
-    with evidence_site.running(postgres_server, s3_server, kafka_server, **settings) as found:
+    with evidence_site.running(postgres_server, s3_server, kafka_server, **authority.settings) as found:
         yield found
 
 
