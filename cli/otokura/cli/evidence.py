@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +52,8 @@ def fetch(api: Api, call_id: str, reason: str, out: Path) -> int:
         httpx.TransportError: it cannot be reached, or breaks off.
         OSError: the file cannot be written, or is there already.
     """
+    if out.exists():  # making a bundle is written down, and takes long
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out))
     part = out.with_name(f"{out.name}.part")
     with part.open("xb") as file:
         part.chmod(0o600)

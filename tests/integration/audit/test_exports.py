@@ -119,6 +119,8 @@ CHANGES: dict[str, Callable[[list[dict[str, Any]]], None]] = {
     "another year": _change(0, shard=2001),
     "another form": _change(0, type="x"),
     "a member more": _change(3, note="this is a lie"),
+    "a member of another line": _change(3, made_at="2020-01-01T00:00:00Z"),
+    "a member more at the end": _change(-1, reader="suzuki"),
     "no detail, and nobody knows since when": _change(3, entry=None, salt=None),
     "no checkpoint": _change(0, checkpoint=""),
     "swapped": _swapped,
@@ -201,6 +203,11 @@ async def test_no_cell_of_a_csv_is_a_formula_and_shown_columns_are_the_entrys(
         with pytest.raises(VerificationError) as caught:
             verify_export(path, audit.vkey)
         assert column in caught.value.finding.detail
+    twice = raw.replace(b'""reader"": ""', b'""reader"": ""suzuki"", ""reader"": ""', 1)
+    assert twice != raw
+    path.write_bytes(twice)
+    with pytest.raises(VerificationError, match="one way only"):
+        verify_export(path, audit.vkey)
 
 
 async def test_a_year_without_a_log_has_no_export(auditor: httpx.AsyncClient) -> None:

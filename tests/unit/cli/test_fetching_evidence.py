@@ -78,8 +78,12 @@ def test_what_breaks_off_or_is_refused_leaves_no_file(tmp_path: Path) -> None:
 def test_no_file_that_is_there_is_written_over(tmp_path: Path) -> None:
     out = tmp_path / "exhibit.zip"
     out.write_bytes(b"mine")
-    with pytest.raises(FileExistsError):
-        fetch(httpx.Response(200, content=b"PK"), out)
+    with (
+        FakeApi(lambda _: httpx.Response(200, content=b"PK")) as api,
+        pytest.raises(FileExistsError),
+    ):
+        evidence.fetch(cast("Api", api), CALL, "証拠", out)
+    assert api.asked == [], "nothing was made for it"
     assert out.read_bytes() == b"mine"
     assert list(tmp_path.iterdir()) == [out]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from otokura.cli.verify.evidence import Evidence, verify_evidence
+from otokura.cli.verify.evidence import Evidence, access_key, verify_evidence
 from otokura.cli.verify.evidence_stamp import read_certificates
 from otokura.cli.verify.findings import VerificationError
 from otokura.cli.verify.options import (
@@ -64,11 +64,11 @@ def evidence(
     """
     try:
         services = read_source_keys(source_keys) or {}
+        access_key(services)
         logs, witnesses = read_keys(key, None), read_witnesses(witness, quorum)
         roots = [path.read_bytes() for path in tsa_root or ()]
         read_certificates(roots)
-        if not bundle.is_file():
-            raise FileNotFoundError(f"{bundle} is no file")
+        bundle.open("rb").close()
     except (OSError, ValueError, VerificationError) as error:
         raise give_up(error) from None
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from typing import Any, cast
 from otokura.cli.verify.findings import Code, VerificationError
 from otokura.cli.verify.notes import open_checkpoint, parse_vkeys
 from otokura.cli.verify.receipts import Verified, verify_receipt
-from otokura.cli.verify.strict_json import strict_object
+from otokura.cli.verify.strict_json import strict_object, strict_value
 
 TYPE = "otokura.audit-export.v1"
 _MAX_LINE = 4 << 20
@@ -28,9 +27,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'
 _JSON = ("leaf", "entry", "path")
 _LEAF = ("time", "source", "seq")
 _ENTRY = ("entry_id", "action", "reader", "call_id")
-_MEMBERS = {"type", "index", "salt", "address", "erased_at", "erased_why", *_JSON, *_LEAF, *_ENTRY} | {
-    "shard", "tenant_id", "checkpoint", "made_at", "entries"
-}  # fmt: skip
+_MEMBERS = {
+    TYPE: {"type", "entry_id", "tenant_id", "shard", "checkpoint", "made_at"},
+    "entry": {"type", "index", "salt", "address", "erased_at", "erased_why", *_JSON, *_LEAF, *_ENTRY},
+    "end": {"type", "entries"},
+}
+"""What each type of line holds: in a member that it does not have, people could read what nobody verified."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Exported:
     Attributes:
         entries: how many lines were verified.
         removed: of how many the detail is gone or held back: place, time, source and number are proved, and
-            what else their lines tell is the exporter's word.
+            what else their lines tell is the exporter's word, as when and by which entry the export was made.
         origin: the log's name.
         size: entries that the checkpoint covers.
         tenant_id: whose entries, as the first line says and each entry that has its detail.
@@ -212,10 +214,14 @@ class _Bounded:
 
 
 def _known(line: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The line, unless people could read in it what nobody verified."""
-    if not line.keys() <= _MEMBERS:
-        raise VerificationError(Code.MALFORMED, where, "has members that no export has")
+    """The line, if it holds what a line of its type does. A row of CSV has the cells of the others, empty."""
+    if any(value is not None for name, value in line.items() if name not in _members(line)):
+        raise VerificationError(Code.MALFORMED, where, "has members that no such line has")
     return line
+
+
+def _members(line: Mapping[str, Any]) -> set[str]:
+    return _MEMBERS.get(str(line.get("type")), set())
 
 
 def _row(row: Mapping[str, str | None], where: str) -> Mapping[str, Any]:
@@ -225,17 +231,10 @@ def _row(row: Mapping[str, str | None], where: str) -> Mapping[str, Any]:
     cells: dict[str, Any] = {name: _unguarded(cell or "") or None for name, cell in row.items()}
     for name in _JSON:
         if cells.get(name) is not None:
-            cells[name] = _json(cells[name], where)
+            cells[name] = strict_value(cells[name].encode(), where)
     return cells
 
 
 def _unguarded(cell: str) -> str:
     """Without the apostrophe that keeps a spreadsheet from computing it."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise VerificationError(Code.MALFORMED, where, "is no JSON") from error

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from audit_logs import FolderLog, Scribe
 from cosigning import hand
@@ -29,7 +28,6 @@ from evidence_bundles import (
 )
 from otokura.access.evidence import facts as names
 from otokura.cli.verify import Code, VerificationError, verify_evidence
-from otokura.cli.verify.command import app
 from otokura.cli.verify.cosignatures import Witnesses
 from otokura.cli.verify.evidence_command import describe
 from otokura.shared.ids import uuid7
@@ -297,22 +295,3 @@ def test_keys_that_were_not_given_or_are_others_verify_nothing(maker: Maker, tmp
             verify_evidence(path, vkeys, keys)
         assert caught.value.finding.code is code
     assert verify_evidence(path, [other.vkey, maker.log().vkey], maker.source_keys).files == 7
-
-
-@pytest.mark.guarantee("L29")
-def test_a_mistake_in_what_is_given_is_no_verdict_on_the_bundle(maker: Maker, tmp_path: Path) -> None:
-    path, good, keys = maker.make(), tmp_path / "log.vkey", tmp_path / "keys.json"
-    good.write_text(f"# of 2026\n{maker.log().vkey}\n\n")
-    keys.write_text(json.dumps(maker.source_keys))
-    wrong = tmp_path / "wrong"
-    wrong.write_text('{"access": 5}')
-
-    def run(*given: object) -> int:
-        arguments = ["evidence", str(path), *(str(each) for each in given)]
-        return CliRunner().invoke(app, arguments).exit_code
-
-    assert run("--key", good, "--source-keys", keys) == 0
-    assert run("--key", good, "--source-keys", wrong) == 2
-    assert run("--key", "a+b+c", "--source-keys", keys) == 2
-    assert run("--key", good, "--source-keys", keys, "--tsa-root", wrong) == 2
-    assert run("--source-keys", keys) == 2

@@ -105,3 +105,25 @@ def test_the_command_says_what_it_checked_and_what_it_cannot_know(maker: Maker, 
     assert result.exit_code == 1
     assert "evidence-seal" in result.output
     assert CliRunner().invoke(app, ["verify", "evidence", str(tmp_path / "none"), *options]).exit_code == 2
+
+
+@pytest.mark.guarantee("L29")
+def test_a_mistake_in_what_is_given_is_no_verdict_on_the_bundle(maker: Maker, tmp_path: Path) -> None:
+    path, good, keys = maker.make(), tmp_path / "log.vkey", tmp_path / "keys.json"
+    good.write_text(f"# of 2026\n{maker.log().vkey}\n\n")
+    keys.write_text(json.dumps(maker.source_keys))
+    wrong = tmp_path / "wrong"
+    wrong.write_text('{"access": 5}')
+
+    def run(*given: object) -> int:
+        arguments = ["verify", "evidence", str(path), *(str(each) for each in given)]
+        return CliRunner().invoke(app, arguments).exit_code
+
+    assert run("--key", good, "--source-keys", keys) == 0
+    assert run("--key", good, "--source-keys", wrong) == 2
+    for mistyped in ({**maker.source_keys, "access": "???"}, {"ingest": maker.source_keys["ingest"]}):
+        wrong.write_text(json.dumps(mistyped))
+        assert run("--key", good, "--source-keys", wrong) == 2
+    assert run("--key", "a+b+c", "--source-keys", keys) == 2
+    assert run("--key", good, "--source-keys", keys, "--tsa-root", wrong) == 2
+    assert run("--source-keys", keys) == 2

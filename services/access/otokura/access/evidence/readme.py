@@ -73,6 +73,7 @@ _JA = """\
   ・話している人が、本人が名乗るとおりの人物であること
   ・音声が Otokura に届く前に、電話機や回線で何が起きたか
   ・文字起こしが正しいこと (機械によるもので、誤りを含みます。音声が原本です)
+  ・再生用の音声、平文の文字起こし、要約、vCon の記載内容が原本と一致すること (原本と比べてください)
   ・各サーバーの時計が正しいこと (タイムスタンプがある場合、その時刻より前に存在したことは確かめられます)
   ・この通話の記録が一件も省かれていないこと (一件ごとに証明されますが、全件であることは証明されません)
   ・ログの運用者が、別の相手に別のログを見せていないこと (第三者の副署がある場合を除く)
@@ -108,6 +109,7 @@ What it cannot show
   - that a speaker is who they say they are
   - what happened to the audio in phones and networks before it reached Otokura
   - that the transcript is right: a machine made it, and it has errors; the audio is the original
+  - that the playable audio, the plain text, the summary and what the vCon tells agree with the originals
   - that the clocks of the servers were right (a timestamp shows that the bundle existed before its time)
   - that no entry about the call was left out: each is proved, that they are all of them is not
   - that whoever runs the log shows everybody the same one, unless witnesses have cosigned it
