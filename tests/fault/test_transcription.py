@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import secrets
-import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +16,7 @@ import pytest
 
 import servers
 import worker_process
+from freezing import frozen
 from messaging import eventually
 from otokura.cli.local.program import Program
 from otokura.shared.database import Database, migrate
@@ -118,18 +117,16 @@ async def test_a_worker_that_was_frozen_past_its_lease_commits_nothing_when_it_w
 ) -> None:
     call = await recordings.add(TINY)
     await put(database, call)
-    frozen = start_worker(2.0)
+    sleeper = start_worker(2.0)
     await until(database, [call], JobState.RUNNING)
-    assert frozen.pid is not None
-    os.kill(frozen.pid, signal.SIGSTOP)
-    await due_now(database)
-    start_worker(0.0)
-    await until(database, [call], JobState.DONE)
-    os.kill(frozen.pid, signal.SIGCONT)
-    await eventually(lambda: "attempt lost" in frozen.log.read_text())
+    with frozen(sleeper.pid):
+        await due_now(database)
+        start_worker(0.0)
+        await until(database, [call], JobState.DONE)
+    await eventually(lambda: "attempt lost" in sleeper.log.read_text())
     await check(database, recordings, [call])
     assert (await job_of(database, call)).attempts == 2
-    assert frozen.running
+    assert sleeper.running
 
 
 @pytest.mark.guarantee("T72")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,6 +13,7 @@ import servers
 from audit_fixtures import MakeAudit
 from audit_logs import Scribe, prepared_entries
 from audit_service import AuditService, until
+from freezing import frozen
 from otokura.audit import sequencer
 from otokura.cli.verify import verify_log
 from otokura.shared.audit_entries import Action, AuditDraft
@@ -42,12 +41,6 @@ def pair(make_audit: MakeAudit) -> Iterator[tuple[AuditService, AuditService]]:
         yield first, second
     finally:
         second.program.stop()
-
-
-def _tell(audit: AuditService, number: signal.Signals) -> None:
-    pid = audit.program.pid
-    assert pid is not None
-    os.kill(pid, number)
 
 
 async def verified(audit: AuditService, size: int) -> None:
@@ -92,15 +85,12 @@ async def test_one_that_is_stopped_and_wakes_with_an_old_tree_signs_nothing_that
     """Entries come in past the broker meanwhile: nothing waits for the group to notice who is gone."""
     for round_number in range(6):
         sleeper, awake = pair if round_number % 2 else pair[::-1]
-        _tell(sleeper, signal.SIGSTOP)
-        try:
+        with frozen(sleeper.program.pid):
             async with awake.database() as database:
                 for _ in range(3):
                     async with database.session() as session:
                         await sequencer.append(session, awake.year, prepared_entries(Scribe(), 90))
             await until(partial(_published, awake, await sizes(awake)), PATIENCE)
-        finally:
-            _tell(sleeper, signal.SIGCONT)
     async with pair[0].source() as writer:
         await writer.write(AuditDraft(action=Action.READ_OPENED))
         await until(partial(_has, pair[0], writer.source), PATIENCE)

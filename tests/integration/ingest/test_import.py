@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from audio_files import encoded, long_wav, wav
+from freezing import freeze, frozen, thaw
 from ingest_service import Credentials, IngestService
 from otokura.cli.__main__ import app
 from otokura.cli.imports.journal import NAME
@@ -165,27 +166,23 @@ async def stored(ingest: IngestService, credentials: Credentials) -> int:
 async def until_more_is_stored(ingest: IngestService, credentials: Credentials, process: Process) -> None:
     """Some parts more than there are now. The import stands still whenever it is looked at, and after it:
     else it might be over before it is interrupted."""
-    process.send_signal(signal.SIGSTOP)
+    freeze(process.pid)
     enough = await stored(ingest, credentials) + 8 * MIB
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await stored(ingest, credentials) < enough:
-            process.send_signal(signal.SIGCONT)
+            thaw(process.pid)
             await asyncio.sleep(0.02)
-            process.send_signal(signal.SIGSTOP)
+            freeze(process.pid)
 
 
 async def interrupted(ingest: IngestService, process: Process) -> str:
     """What the import says after Ctrl-C, heard while ingest stands still: else it might be over first."""
-    assert ingest.program.pid is not None
     assert process.stderr is not None
-    os.kill(ingest.program.pid, signal.SIGSTOP)
-    try:
+    with frozen(ingest.program.pid):
         process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGCONT)
+        thaw(process.pid)
         async with asyncio.timeout(PATIENCE_SECONDS):
             heard = await process.stderr.readuntil(b"Stopping:")
-    finally:
-        os.kill(ingest.program.pid, signal.SIGCONT)
     _, rest = await process.communicate()
     return (heard + rest).decode()
 
@@ -215,7 +212,7 @@ async def test_whatever_interrupts_an_import_the_next_run_goes_on_with_it(
     process = await started(ingest, credentials, folder)
     await until_more_is_stored(ingest, credentials, process)
     ingest.program.kill()
-    process.send_signal(signal.SIGCONT)
+    thaw(process.pid)
     await ingest.restart()
     await process.communicate()
     assert process.returncode == 0

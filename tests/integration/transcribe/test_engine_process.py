@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import speech
+from freezing import freeze
 from otokura.transcribe.engine import SAMPLE_RATE
 from otokura.transcribe.engine_process import EngineProcess
 from otokura.transcribe.errors import EngineAbsent, EngineFailed
@@ -58,7 +59,7 @@ async def test_an_engine_that_hangs_is_killed(model_dir: Path) -> None:
     await engine.describe()
     hung = engine.pid
     assert hung is not None
-    os.kill(hung, signal.SIGSTOP)
+    freeze(hung)
     with pytest.raises(EngineFailed, match="did not answer in 5 seconds"):
         await engine.hear(SHORT, "en")
     assert not alive(hung)
