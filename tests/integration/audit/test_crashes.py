@@ -15,21 +15,24 @@ from pathlib import Path
 import pytest
 
 import servers
-from audit_fixtures import Log, NoBroker
+from audit_fixtures import ORIGIN, Log, NoBroker
 from audit_logs import Scribe, keys_of, message
 from mortal import Killed, Life, MortalDatabase, MortalStore
 from otokura.audit import sequencer
 from otokura.audit.handlers import LogConsumer
 from otokura.audit.news import Message
+from otokura.audit.openings import opener
 from otokura.audit.progress import Progress
 from otokura.audit.publisher import Publisher
 from otokura.audit.shelf import Shelf
 from otokura.cli.verify import verify_log
+from otokura.shared.audit_entries import Action
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
 
 STEPS = (3, 257, 260)
-"""Messages that have come at each step: a partial tile; it is filled and the next begins; that one grows."""
+"""Messages that have come at each step: a partial tile, with the log's own first entry; it is filled and the
+next begins; that one grows."""
 
 
 @dataclass
@@ -52,17 +55,19 @@ class World:
     where: servers.ObjectStoreSettings
     scribe: Scribe
     year: int
+    before: int | None
     messages: list[Message]
     offset: int = 0
 
     @classmethod
     async def begin(cls, log: Log, url: str, where: servers.ObjectStoreSettings, year: int) -> World:
-        """A log of a year of its own."""
+        """A log of a year of its own, after the one before it, which its first entry names."""
+        ((before,),) = await log.rows("SELECT max(shard) FROM log_shards")
         async with log.database.session() as session:
             await sequencer.open_shard(session, year)
         scribe = Scribe()
         messages = [message(scribe.entry(), at) for at in range(STEPS[-1])]
-        return cls(log, url, where, scribe, year, messages)
+        return cls(log, url, where, scribe, year, before, messages)
 
     @asynccontextmanager
     async def process(self, life: Life) -> AsyncIterator[Process]:
@@ -70,7 +75,14 @@ class World:
         database, store = MortalDatabase(self.url, pool_size=2), MortalStore(*_store_arguments(self.where))
         database.life = store.life = life
         shelf = Shelf(store, self.log.bucket, timedelta(days=1))
-        consumer = LogConsumer(NoBroker(), database, keys_of(self.scribe), Progress(), lambda: None)
+        consumer = LogConsumer(
+            NoBroker(),
+            database,
+            keys_of(self.scribe),
+            Progress(),
+            lambda: None,
+            opening=opener(ORIGIN, self.log.key),
+        )
         publisher = Publisher(database, shelf, self.log.signer, 0.01)
         try:
             yield Process(life, consumer, publisher, shelf, database)
@@ -95,15 +107,23 @@ class World:
     async def judge(self, folder: Path, checkpoints: Sequence[str]) -> None:
         """Nothing is lost or doubled, and nothing contradicts a checkpoint that anybody could have seen."""
         rows = await self.log.rows(
-            "SELECT seq FROM entries WHERE shard = :year ORDER BY index", year=self.year
+            "SELECT action, seq FROM entries WHERE shard = :year ORDER BY index", year=self.year
         )
-        assert [seq for (seq,) in rows] == list(range(1, len(self.messages) + 1))
+        assert rows[0] == (Action.SHARD_OPENED, 1)
+        written = [(Action.READ_OPENED, at + 1) for at in range(len(self.messages))]
+        assert rows[1:] == written
+        before = None
+        if self.before is not None:
+            before = await self.log.download(folder / str(self.before), self.before)
         report = verify_log(
-            await self.log.download(folder, self.year), self.log.signer(self.year).vkey, pinned=checkpoints
+            await self.log.download(folder / str(self.year), self.year),
+            self.log.signer(self.year).vkey,
+            pinned=checkpoints,
+            before=before,
         )
         assert report.ok, report.findings
-        assert report.entries == len(self.messages)
-        assert report.pinned == len(checkpoints)
+        assert report.entries == len(rows)
+        assert report.pinned == len(checkpoints) + 1  # and that of the first entry's receipt
         assert await self.log.alerts() == []
 
 
@@ -152,6 +172,7 @@ async def test_killed_at_any_write_nothing_is_lost_doubled_or_contradicted(
         "put tile",
         "put checkpoint",
         "put checkpoints",
+        "put opening",
         "delete tile",
     }
     for number, what in enumerate(writes):

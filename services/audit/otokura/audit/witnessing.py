@@ -206,10 +206,17 @@ class Witnessing:
             return await Prover(Rows(session, year), size).consistency(old)
 
     async def _publish(self, year: int, published: Published, lines: Sequence[str]) -> None:
-        """The cosigned note, where readers look for it, and on Kafka."""
+        """The cosigned note, on Kafka and where readers look for it.
+
+        On Kafka first: what is not in the bucket after a crash is asked for, and so told, again.
+        """
         signer, checkpoint = self._signer(year), published.checkpoint
         note = add_lines(published.note, lines, self._witnesses, checkpoint)
         enough = sum(bool(each.good_lines(note, checkpoint)) for each in self._witnesses) >= self._quorum
+        if enough:
+            told = CheckpointPublished(origin=signer.origin, size=checkpoint.size, checkpoint=note)
+            async with self._database.session() as session:
+                await publish(session, told)
         try:
             before = await self._shelf.cosigned(year, signer)
             if enough and (before is None or before.checkpoint.size <= checkpoint.size):
@@ -217,10 +224,6 @@ class Witnessing:
             await self._shelf.replace_note(f"{year}/checkpoint", note, published)
         except StaleAppender:
             log.debug("a newer checkpoint is there already", shard=year, size=checkpoint.size)
-        if enough:
-            told = CheckpointPublished(origin=signer.origin, size=checkpoint.size, checkpoint=note)
-            async with self._database.session() as session:
-                await publish(session, told)
 
     async def _failed(self, witness: Witness, reason: str) -> list[str]:
         """Counts, and tells once of a witness that has not cosigned for long."""
