@@ -35,6 +35,8 @@ class Somebody:
     login: str
     secret: str | None
     password: str = PASSWORD
+    confirming: str | None = None
+    """The code that confirmed the app."""
 
     @property
     def access(self) -> Access:
@@ -116,8 +118,10 @@ def somebody(tenant: Tenant, role: str = "supervisor", *, factor: bool = True, *
     token = invited.json()["token"]
     accepted = accept(tenant, token, second_factor=factor)
     assert accepted.status_code == 200, accepted.text
-    secret = accepted.json()["secret"]
+    told = accepted.json()
+    person = Somebody(tenant, UUID(created.json()["id"]), told["company"], login, told["secret"])
     if factor:
-        confirmed = confirm(tenant, token, app_code(secret))
+        person.confirming = app_code(told["secret"])
+        confirmed = confirm(tenant, token, person.confirming)
         assert confirmed.status_code == 204, confirmed.text
-    return Somebody(tenant, UUID(created.json()["id"]), accepted.json()["company"], login, secret)
+    return person

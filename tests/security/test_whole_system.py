@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from collections.abc import Callable
@@ -148,11 +149,24 @@ def verified(whole: Whole) -> Report:
         time.sleep(2.0)
 
 
+async def published(whole: Whole, entry_id: str) -> None:
+    """Returns once an entry is in the log, and all that is in the log is published."""
+    statement = (
+        "SELECT 1 FROM entries WHERE entry_id = CAST(:id AS uuid)"
+        " AND NOT EXISTS (SELECT 1 FROM log_shards WHERE published_size <> size)"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not await whole.query("audit", statement, id=entry_id):
+        assert time.monotonic() < deadline, "the log does not publish the entry"
+        await asyncio.sleep(0.25)
+
+
 @pytest.mark.guarantee("L2")
-def test_a_bit_flipped_in_a_tile_of_the_log(whole: Whole) -> None:
+async def test_a_bit_flipped_in_a_tile_of_the_log(whole: Whole) -> None:
     """The verifier names the tile; once its bytes are back, the log verifies again."""
     with whole.api("supervisor") as api:
-        assert api.request("GET", "/v1/calls").headers["Otokura-Entry-Id"]
+        entry_id = api.request("GET", "/v1/calls").headers["Otokura-Entry-Id"]
+    await published(whole, entry_id)
     honest = verified(whole)
     assert honest.findings == []
     index, width = divmod(honest.size - 1, WIDTH)

@@ -67,7 +67,7 @@ def test_a_code_that_comes_many_times_at_once_is_good_once(access: Access, hanak
 def test_the_code_that_confirmed_an_app_logs_nobody_in(tenant: Tenant) -> None:
     person = somebody(tenant)
     assert person.secret is not None
-    assert person.log_in(code=app_code(person.secret)).status_code == 401
+    assert person.log_in(code=person.confirming).status_code == 401
     assert person.log_in(code=app_code(person.secret, steps=1)).status_code == 201
 
 
