@@ -7,9 +7,9 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -187,6 +187,20 @@ async def store(object_store: servers.ObjectStoreSettings) -> AsyncIterator[Obje
     found = ObjectStore(object_store.endpoint, object_store.access_key, object_store.secret_key)
     yield found
     await found.close()
+
+
+@pytest.fixture
+def hour(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The hour that it is, and stays: one that ends in a test would have one more checkpoint kept."""
+    lasting = datetime.now(UTC)
+
+    class Standing(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(lasting.timestamp(), tz)
+
+    monkeypatch.setattr("otokura.audit.shelf.datetime", Standing)
+    return lasting
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ import servers
 from otokura.cli.local.ports import free_ports
 from otokura.cli.local.program import accepts
 from otokura.cli.verify import make_vkey
-from otokura.shared.audit import AuditWriter
+from otokura.shared.audit import HEARTBEAT_SECONDS, AuditWriter
 from otokura.shared.audit_entries import AuditDraft
 from otokura.shared.database import Database, migrate
 from otokura.shared.directory_tables import issuer_keys, tenants
@@ -202,10 +202,12 @@ class AuditService:
         return Producer(cast("KafkaSettings", SimpleNamespace(**self.kafka)))
 
     @asynccontextmanager
-    async def source(self, service: str = "access") -> AsyncIterator[AuditWriter]:
+    async def source(
+        self, service: str = "access", *, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    ) -> AsyncIterator[AuditWriter]:
         """A source with a known key: a real writer."""
         producer = self._producer()
-        writer = AuditWriter(producer, service, self.source_key)
+        writer = AuditWriter(producer, service, self.source_key, heartbeat_seconds=heartbeat_seconds)
         await writer.start()
         try:
             yield writer
@@ -262,3 +264,8 @@ class AuditService:
             return rows[0].published_size if rows and rows[0].published_size >= size else None
 
         return await until(look)
+
+    async def covered(self, entry_id: UUID) -> None:
+        """Returns once a checkpoint covers an entry of the log: before, its receipt may be a conflict."""
+        [row] = await self.query('SELECT "index" FROM entries WHERE entry_id = :id', id=entry_id)
+        await self.published(row.index + 1)

@@ -26,7 +26,7 @@ async def test_a_real_gap_is_found_and_a_restart_accuses_nobody(audit: AuditServ
     draft = AuditDraft(action=Action.READ_OPENED, reader="yamada")
     liar = Scribe("access", audit.source_key, datetime.now(UTC))
     first, _kept_back, third = (liar.entry() for _ in range(3))
-    async with audit.source() as honest:
+    async with audit.source(heartbeat_seconds=0.5) as honest:
         await audit.write(honest, [draft] * 20)
         audit.program.kill()
         await asyncio.gather(*(honest.write(draft) for _ in range(200)))

@@ -28,7 +28,7 @@ from otokura.audit.shelf import Shelf
 from otokura.cli.verify import verify_log
 from otokura.shared.audit_entries import Action
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.slow, pytest.mark.usefixtures("hour")]
 
 STEPS = (3, 257, 260)
 """Messages that have come at each step: a partial tile, with the log's own first entry; it is filled and the

@@ -116,6 +116,7 @@ async def test_a_bucket_without_lock_serves_as_well(open_log: Log, tmp_path: Pat
     assert verify_log(await open_log.download(tmp_path), open_log.signer().vkey).ok
 
 
+@pytest.mark.usefixtures("hour")
 async def test_publishing_again_writes_the_same_bytes(log: Log, tmp_path: Path) -> None:
     await log.append(prepared_entries(Scribe(), 600))
     await log.publish()

@@ -44,6 +44,7 @@ async def test_a_reader_has_the_receipt_of_the_own_read_and_nobody_elses(
             AuditDraft(action=Action.CUSTOMER_SEARCHED, tenant_id=tenant_id, reader=str(me)),
         ]
         mine, others, denied, looked = await audit.write(writer, drafts)
+        await audit.covered(looked)
     async with reader(audit, tenant_id, me) as client:
         response = await client.get(f"/v1/receipts/{mine}")
         assert response.status_code == 200, response.text

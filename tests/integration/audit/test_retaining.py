@@ -189,6 +189,7 @@ async def test_a_removed_detail_is_shown_as_removed_and_its_proof_holds(audit: A
     async with audit.source() as writer:
         draft = AuditDraft(action=Action.READ_OPENED, tenant_id=tenant_id, reader="yamada")
         [entry_id] = await audit.write(writer, [draft])
+    await audit.covered(entry_id)
     await audit.query(
         "UPDATE entries SET sequenced_at = now() - interval '1826 days' WHERE entry_id = :id", id=entry_id
     )

@@ -129,8 +129,9 @@ async def test_an_entry_can_be_proven_offline(
     audit: AuditService, auditor: httpx.AsyncClient, tenant_id: UUID
 ) -> None:
     async with audit.source() as writer:
-        await audit.write(writer, reads(tenant_id, 1, reader="yamada"))
+        [entry_id] = await audit.write(writer, reads(tenant_id, 1, reader="yamada"))
         (item,) = await listed(auditor)
+    await audit.covered(entry_id)
     receipt = (await auditor.get(f"/v1/receipts/{item['entry_id']}")).json()
     keys = {"access": public_text(audit.source_key)}
     verified = verify_receipt(receipt, audit.vkey, source_keys=keys)
@@ -158,6 +159,7 @@ async def test_a_deleted_detail_leaves_a_log_that_verifies(
     )
     (item,) = await listed(auditor)
     assert (item["detail"], item["salt"], item["reader"]) == (None, None, None)
+    await audit.covered(entry_id)
     receipt = (await auditor.get(f"/v1/receipts/{entry_id}")).json()
     assert verify_receipt(receipt, audit.vkey).entry is None
     assert verify_log(audit.log_url, audit.vkey).ok
@@ -241,8 +243,9 @@ async def test_the_commitment_shown_can_be_recomputed(
     audit: AuditService, auditor: httpx.AsyncClient, tenant_id: UUID
 ) -> None:
     async with audit.source() as writer:
-        await audit.write(writer, reads(tenant_id, 1))
+        [entry_id] = await audit.write(writer, reads(tenant_id, 1))
         (item,) = await listed(auditor)
+    await audit.covered(entry_id)
     receipt = (await auditor.get(f"/v1/receipts/{item['entry_id']}")).json()
     salt = base64.b64decode(str(item["salt"]))
     assert hashlib.sha256(salt + rfc8785.dumps(receipt["entry"])).hexdigest() == item["commitment"]

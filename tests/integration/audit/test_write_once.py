@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -81,11 +81,10 @@ async def test_an_hourly_checkpoint_is_guarded_too(log: Log) -> None:
 
 @pytest.mark.parametrize("planted", [b"planted", b"{}", json.dumps({"proof": ""}).encode()])
 async def test_what_lies_there_before_the_log_writes_is_written_over_and_is_an_alert(
-    log: Log, planted: bytes
+    log: Log, planted: bytes, hour: datetime
 ) -> None:
     """Names are known beforehand: a year's opening, an hour's checkpoint."""
     await log.shelf.open()
-    hour = datetime.now(UTC)
     names = ["opening", *(f"checkpoints/{hour + timedelta(hours=more):%Y-%m-%dT%H}" for more in (0, 1))]
     for name in names:
         await log.store.put(log.bucket, f"{YEAR}/{name}", planted)
