@@ -35,7 +35,7 @@ async def test_a_fetch_wait_that_is_too_short_for_a_partition_grows(
         consumer.assign([partition])
         consumer.seek(partition, 0)
         patience, found = FetchPatience(consumer), list[bytes]()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while len(found) < RECORDS:
                 records = (await consumer.getmany(timeout_ms=200)).get(partition, [])
                 found += [record.value for record in records]

@@ -36,7 +36,7 @@ async def writer_on(broker: Broker) -> AsyncIterator[AuditWriter]:
     try:
         yield writer
     finally:
-        await writer.stop()
+        await writer.stop(timeout=60)
         await producer.stop()
 
 

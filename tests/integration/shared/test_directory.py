@@ -148,18 +148,20 @@ async def test_both_keys_are_good_until_they_are_withdrawn_or_expire(
     both = [ClientKey(sha256=api_keys.hash_api_key(key)) for key in (KEY, other)]
     await tell(database, client(1, api_keys=both))
     assert None not in [await known.client_by_api_key(key) for key in (KEY, other)]
-    expiry = datetime.now(UTC) + timedelta(milliseconds=300)
-    ending = both[0].model_copy(update={"expires_at": expiry})
-    await tell(database, client(2, api_keys=[ending, both[1]], limits=ClientLimits(calls=7)))
+    later = both[0].model_copy(update={"expires_at": datetime.now(UTC) + timedelta(hours=1)})
+    await tell(database, client(2, api_keys=[later, both[1]], limits=ClientLimits(calls=7)))
     found = await known.client_by_api_key(KEY)
     assert found is not None
     assert found.limits == ClientLimits(calls=7)
+    expiry = datetime.now(UTC) + timedelta(milliseconds=300)
+    soon = both[0].model_copy(update={"expires_at": expiry})
+    await tell(database, client(3, api_keys=[soon, both[1]]))
     while await known.client_by_api_key(KEY) is not None:
         assert datetime.now(UTC) < expiry + timedelta(seconds=20)
         await asyncio.sleep(0.02)
     assert datetime.now(UTC) >= expiry
     assert await known.client_by_api_key(other) is not None
-    await tell(database, client(3, api_keys=[]))
+    await tell(database, client(4, api_keys=[]))
     assert await known.client_by_api_key(other) is None
 
 
