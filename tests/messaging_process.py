@@ -1,7 +1,7 @@
 """Messaging in a process of its own, so that a test can `kill -9` it: `messaging_process.py ROLE JSON`.
 
-Roles: `relay` sends an outbox; `consumer` dies between its commit and its offset's commit; `audit` writes
-entries as fast as it can. Each prints `ready` when it has begun.
+Roles: `relay` sends an outbox; `consumer` dies between its commit and its offset's commit; `member` stands in
+a group that misses it for long; `audit` writes entries as fast as it can. Each prints `ready` when begun.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -69,6 +70,17 @@ async def consumer(broker: Broker, database_url: str, group: str, call_id: str) 
     await Consumer(broker, group, database, [Subscription(CallEnded, effect)]).run()
 
 
+async def member(broker: Broker, group: str) -> None:
+    async with AIOKafkaConsumer(
+        CallEnded.TOPIC,
+        bootstrap_servers=broker.kafka_bootstrap,
+        group_id=group,
+        session_timeout_ms=20_000,
+    ):
+        announce()
+        await asyncio.Event().wait()
+
+
 async def audit(broker: Broker, key: str) -> None:
     writer = AuditWriter(
         Producer(broker),
@@ -97,7 +109,7 @@ def main() -> None:
     options = json.loads(sys.argv[2])
     broker = Broker(**options.pop("broker"))
     roles: dict[str, Callable[..., Coroutine[Any, Any, None]]]
-    roles = {"relay": relay, "consumer": consumer, "audit": audit}
+    roles = {"relay": relay, "consumer": consumer, "member": member, "audit": audit}
     asyncio.run(roles[sys.argv[1]](broker, **options))
 
 

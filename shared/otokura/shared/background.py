@@ -32,15 +32,21 @@ async def run_together(*works: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+async def uninterrupted(work: Coroutine[Any, Any, T], patience: float | None = None) -> T:
     """Runs short work to its end even when the caller is cancelled meanwhile, and cancels the caller then.
 
     For what leaks when it is cut off half way, such as aiokafka's opening of a connection.
+
+    Args:
+        work: what leaks.
+        patience: seconds that it has then before it is cut off all the same; None: it always ends soon.
     """
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=patience)
+        task.cancel()
         await asyncio.wait({task})
         raise
 

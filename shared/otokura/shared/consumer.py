@@ -22,7 +22,7 @@ from typing import cast
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 
 from otokura.shared.background import run_together, uninterrupted
 from otokura.shared.cloudevents import KafkaRecord
@@ -34,6 +34,7 @@ from otokura.shared.consumer_handling import (
     Subscription,
     prune_processed,
 )
+from otokura.shared.consumer_membership import join_group, leave_group
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
 from otokura.shared.errors import Unavailable
@@ -132,14 +133,14 @@ class Consumer:
         )
         consumer.subscribe(self._topics, listener=_Listener(self))
         try:
-            await uninterrupted(consumer.start())
+            await join_group(consumer)
             await run_together(
                 self._poll(consumer), self._watchdog.run(consumer, self._workers), self._housekeep()
             )
         finally:
             self._watchdog.alive = False
             await self.release()
-            await _stop(consumer)
+            await leave_group(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
@@ -193,11 +194,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         for partition in assigned:
             by_topic[partition.topic].append(partition.partition)
         log.info("consumer.assigned", partitions=dict(by_topic))
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await consumer.stop()
-    except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-        log.warning("consumer.stop_failed", error=repr(error))

@@ -33,6 +33,7 @@ from otokura.audit.taken import Messages, Taken, has_more, rewind, starts
 from otokura.audit.tallies import tally
 from otokura.shared.audit_events import AuditAlerted
 from otokura.shared.consumer import METADATA_MS, POLL_MS, Stalled
+from otokura.shared.consumer_membership import join_group, leave_group
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.database import Database
 from otokura.shared.dead_letters import dead_letter
@@ -132,7 +133,7 @@ class LogConsumer:
             metadata_max_age_ms=METADATA_MS,
         )
         try:
-            await consumer.start()
+            await join_group(consumer)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watchdog.run(consumer, self._workers))
                 await self._poll(consumer)
@@ -140,7 +141,7 @@ class LogConsumer:
             raise errors.exceptions[0] from None
         finally:
             self._watchdog.alive = False
-            await consumer.stop()
+            await leave_group(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)

@@ -19,6 +19,7 @@ from otokura.shared.background import run_together, uninterrupted
 from otokura.shared.cloudevents import KafkaRecord, decode, read_type
 from otokura.shared.consumer import METADATA_MS
 from otokura.shared.consumer_handling import Stalled
+from otokura.shared.consumer_membership import join_group, leave_group
 from otokura.shared.consumer_watchdog import Watchdog
 from otokura.shared.errors import Poison, Unavailable
 from otokura.shared.events import LiveChunk, Topic
@@ -70,11 +71,11 @@ class LiveConsumer:
         consumer.subscribe([str(Topic.LIVE)], listener=_Listener(self, consumer))
         watchdog = Watchdog(self._settings, GROUP, [str(Topic.LIVE)], _STALL_SECONDS)
         try:
-            await uninterrupted(consumer.start())
+            await join_group(consumer)
             await run_together(self._poll(consumer), self._commit_often(consumer), watchdog.run(consumer, {}))
         finally:
             await self.release(consumer)
-            await _stop(consumer)
+            await leave_group(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         patience = FetchPatience(consumer)
@@ -149,11 +150,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self, assigned: Sequence[TopicPartition]
     ) -> None:
         log.info("live text: assigned", partitions=[partition.partition for partition in assigned])
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await consumer.stop()
-    except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-        log.warning("live text: stop failed", error=repr(error))
