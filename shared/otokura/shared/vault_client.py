@@ -63,29 +63,35 @@ class FileToken:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read: tuple[int, int] | None = None
+        self._read: tuple[int, int, int] | None = None
         self._token = ""
 
     def token(self, client: hvac.Client) -> str:
         """See `TokenSource.token`."""
         del client
         try:
-            status = self._path.stat()
-            identity = status.st_mtime_ns, status.st_ino
+            identity = self._identity()
             if identity != self._read:
                 self._token, self._read = self._path.read_text("ascii").strip(), identity
         except (OSError, UnicodeDecodeError) as error:
             log.warning("vault.token_unreadable", file=str(self._path), error=type(error).__name__)
             raise Unavailable("The key provider's token cannot be read.") from None
+        if not self._token:
+            log.warning("vault.token_unreadable", file=str(self._path), error="empty")
+            raise Unavailable("The key provider's token cannot be read.")
         return self._token
 
     def refused(self) -> bool:
         """See `TokenSource.refused`: only a changed file has another."""
         try:
-            status = self._path.stat()
+            return self._identity() != self._read
         except OSError:
             return False
-        return (status.st_mtime_ns, status.st_ino) != self._read
+
+    def _identity(self) -> tuple[int, int, int]:
+        # With its length: it may be emptied and written within one tick of its time.
+        status = self._path.stat()
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 class KubernetesToken:

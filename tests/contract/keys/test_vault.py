@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -123,6 +124,7 @@ async def test_a_destroyed_version_is_gone_and_not_only_forbidden(
         await vault.provider().unwrap(wrapped, context, KeyUse.READ, "read")
 
 
+@pytest.mark.guarantee("S22")
 async def test_a_token_is_read_again_when_its_file_changes(
     vault: VaultServer, context: KeyContext, wrapped: WrappedDek
 ) -> None:
@@ -132,7 +134,12 @@ async def test_a_token_is_read_again_when_its_file_changes(
     vault.root.auth.token.revoke(path.read_text().strip())
     with pytest.raises(Unavailable, match="refuses"):
         await provider.unwrap(wrapped, context, KeyUse.READ, "read")
+    path.write_text("")  # emptied, and in the same tick of the file's time not yet written
+    emptied_at = path.stat().st_mtime_ns
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await provider.unwrap(wrapped, context, KeyUse.READ, "read")
     path.write_text(vault.token("otokura-access"))
+    os.utime(path, ns=(emptied_at, emptied_at))
     await provider.unwrap(wrapped, context, KeyUse.READ, "read")
     path.unlink()
     with pytest.raises(Unavailable, match="cannot be read"):
