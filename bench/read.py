@@ -23,8 +23,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from minio import Minio
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import access_calls
 import access_service
@@ -143,13 +141,11 @@ def ungated(access: access_service.Access) -> Iterator[int]:
 
 def straight(access: access_service.Access, call: access_calls.Call) -> Contestant:
     """The same number of bytes of the stored ciphertext, from the store itself, by a signed URL."""
-    where = urlsplit(access.store_settings.endpoint)
-    keys = access.store_settings
-    client = Minio(where.netloc, keys.access_key, keys.secret_key, secure=False, region=keys.region)
+    client = servers.s3_client(access.store_settings)
     stored = call.manifest.recording
     url = urlsplit(client.presigned_get_object(stored.bucket, stored.name, timedelta(hours=1)))
-    request = http_request(where.netloc, f"{url.path}?{url.query}", {})
-    return Contestant("store", where.hostname or "", where.port or 80, request)
+    request = http_request(url.netloc, f"{url.path}?{url.query}", {})
+    return Contestant("store", url.hostname or "", url.port or 80, request)
 
 
 def measure(contestants: list[Contestant]) -> int:

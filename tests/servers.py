@@ -14,8 +14,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
+from minio import Minio
 
 from otokura.cli.local.apache_kafka import ApacheKafkaServer
 from otokura.cli.local.layout import ACTIONS, BUCKETS
@@ -43,6 +45,12 @@ def object_store_settings(server: SeaweedServer, identity: str) -> ObjectStoreSe
     """How to reach `server` as one of its identities: `test`, or a service's name."""
     who = server.identities[identity]
     return ObjectStoreSettings(server.endpoint, who.access_key, who.secret_key)
+
+
+def s3_client(settings: ObjectStoreSettings) -> Minio:
+    """The store past our own code."""
+    where = urlsplit(settings.endpoint).netloc
+    return Minio(where, settings.access_key, settings.secret_key, secure=False, region=settings.region)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from minio.commonconfig import COMPLIANCE, GOVERNANCE
+from minio.error import S3Error
+from minio.retention import Retention
 
 import servers
 from otokura.shared.errors import NotFound, PreconditionFailed, RangeNotSatisfiable, Unavailable
@@ -152,6 +155,27 @@ async def test_a_locked_version_cannot_be_deleted(store: ObjectStore) -> None:
     versions = [found async for found in store.list(name, "entry", versions=True)]
     assert [found.delete_marker for found in versions].count(True) == 1
     assert kept.version_id in {found.version_id for found in versions}
+
+
+@pytest.mark.guarantee("V7")
+async def test_nobody_shortens_or_lifts_a_lock(
+    store: ObjectStore, object_store: servers.ObjectStoreSettings
+) -> None:
+    name = f"locked-{secrets.token_hex(6)}"
+    await store.ensure_bucket(name, lock=True)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=10)
+    kept = await store.put(name, "entry", b"evidence", retain_until=until)
+    owner = servers.s3_client(object_store)
+    for less in (
+        Retention(COMPLIANCE, until - timedelta(hours=1)),
+        Retention(GOVERNANCE, until),
+        Retention(GOVERNANCE, until + timedelta(hours=1)),
+    ):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            owner.set_object_retention(name, "entry", less, version_id=kept.version_id)
+    found = owner.get_object_retention(name, "entry", version_id=kept.version_id)
+    assert found is not None
+    assert (found.mode, found.retain_until_date) == (COMPLIANCE, until)
 
 
 async def test_wrong_credentials_are_refused_without_being_repeated(

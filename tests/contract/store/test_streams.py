@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 
 import psutil
 import pytest
-from minio import Minio
 
 import servers
 from otokura.shared.errors import NotFound, PreconditionFailed
@@ -90,8 +89,7 @@ async def test_a_stream_that_is_cancelled_leaves_no_object(
 
 
 def _uploads(settings: servers.ObjectStoreSettings, bucket: str) -> list[str | None]:
-    host = settings.endpoint.removeprefix("http://")
-    client = Minio(host, settings.access_key, settings.secret_key, secure=False, region=settings.region)
+    client = servers.s3_client(settings)
     return [upload.object_name for upload in client._list_multipart_uploads(bucket).uploads]
 
 

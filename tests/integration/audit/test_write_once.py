@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from minio import Minio
+from minio.commonconfig import COMPLIANCE
+from minio.error import S3Error
 
+import servers
 from audit_fixtures import ORIGIN, YEAR, Log
 from audit_logs import Scribe, prepared_entries
 from otokura.audit import sequencer
@@ -77,6 +81,38 @@ async def test_an_hourly_checkpoint_is_guarded_too(log: Log) -> None:
     await log.store.delete(log.bucket, hourly)
     (alert,) = await Guard(log.database, log.shelf, 1.0).look()
     assert alert.detail["object"] == hourly.removeprefix(f"{YEAR}/")
+
+
+def lock_of(client: Minio, bucket: str, name: str) -> tuple[str, datetime | None] | None:
+    """Mode and end of an object's lock, as the store tells them."""
+    try:
+        found = client.get_object_retention(bucket, name)
+    except S3Error as error:
+        if error.code != "ObjectLockConfigurationNotFoundError":  # SeaweedFS's word for an unlocked object
+            raise
+        return None
+    return None if found is None else (found.mode, found.retain_until_date)
+
+
+async def test_what_never_changes_is_locked_for_good_and_nothing_else_is(
+    log: Log, object_store: servers.ObjectStoreSettings
+) -> None:
+    """As the store tells it: in compliance mode, until the days of the settings after the end of the year."""
+    async with log.database.session() as session:
+        entries = prepared_entries(Scribe(), 600)
+        await sequencer.append(session, YEAR, entries, opener(ORIGIN, log.key))
+    await log.publish()
+    client = servers.s3_client(object_store)
+    locks = {
+        name.removeprefix(f"{YEAR}/"): lock_of(client, log.bucket, name)
+        for name in await log.names(f"{YEAR}/")
+    }
+    for_good = (COMPLIANCE, datetime(YEAR + 1, 1, 2, tzinfo=UTC))
+    (hourly,) = (path for path in locks if path.startswith("checkpoints/"))
+    forever = {*FULL, "tile/0/001", "opening", hourly}
+    assert {path for path, lock in locks.items() if lock == for_good} == forever
+    assert {path for path, lock in locks.items() if lock is None} == locks.keys() - forever
+    assert "checkpoint" in locks.keys() - forever
 
 
 @pytest.mark.parametrize("planted", [b"planted", b"{}", json.dumps({"proof": ""}).encode()])
