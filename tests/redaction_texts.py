@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from otokura.shared.events import ChannelRole
@@ -79,3 +80,8 @@ def with_luhn(payload: Sequence[int]) -> str:
     doubled = (digit * 2 if at % 2 == 0 else digit for at, digit in enumerate(reversed(payload)))
     total = sum(digit - 9 if digit > 9 else digit for digit in doubled)
     return "".join(map(str, payload)) + str(-total % 10)
+
+
+def shows(text: str, digits: str) -> bool:
+    """Whether a text shows a number that begins with these digits; ids and hashes may hold them by chance."""
+    return re.search(rf"(?<![0-9a-f.-]){digits}", text) is not None
