@@ -18,16 +18,21 @@ pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.ma
 async def test_a_paused_span_is_a_gap_and_its_audio_is_nowhere(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: Dialect
 ) -> None:
-    """A second before, a second within, a second after: the middle one is silence with its reason."""
-    external_id, audio = dialect.new_id(), speech(dialect, 3.0)
+    """Three seconds before, a second within, a second after: that within is silence with its reason.
+
+    Three, so that a stall of the sender is not taken for a hole of its own, which it would be after one.
+    """
+    external_id, audio = dialect.new_id(), speech(dialect, 5.0)
     second = dialect.rate
+    paused, resumed, over = 3 * second, 4 * second, 5 * second
     pieces = dialect.pieces(audio)
     wire = await dialect.open(ingest, credentials, external_id, notice="announced")
-    parts = [[p for p in pieces if first <= p.start < first + second] for first in (0, second, 2 * second)]
+    spans = ((0, paused), (paused, resumed), (resumed, over))
+    parts = [[p for p in pieces if first <= p.start < end] for first, end in spans]
     for piece in parts[0]:
         await wire.send(piece.wire)
     call_id = await call_of(ingest, external_id)
-    await accepted(client, call_id, second)
+    await accepted(client, call_id, paused)
     assert (await client.post(f"/v1/calls/{call_id}/pause")).json()["paused"] is True
     for piece in parts[1]:
         await wire.send(piece.wire)
@@ -38,8 +43,8 @@ async def test_a_paused_span_is_a_gap_and_its_audio_is_nowhere(
     await dialect.end(wire)
     outcome = await sealed(ingest, client, external_id)
     wanted = expected(dialect, audio)
-    assert np.array_equal(outcome.samples[:second], wanted[:second])
-    assert np.array_equal(outcome.samples[2 * second :], wanted[2 * second :])
-    assert not outcome.samples[second : 2 * second].any()
+    assert np.array_equal(outcome.samples[:paused], wanted[:paused])
+    assert np.array_equal(outcome.samples[resumed:], wanted[resumed:])
+    assert not outcome.samples[paused:resumed].any()
     told = [(gap.start_sample, gap.samples, gap.reason) for gap in outcome.manifest.gaps]
-    assert told == [(second, second, "paused")]
+    assert told == [(paused, second, "paused")]

@@ -22,6 +22,7 @@ pytestmark = [
 ]
 
 
+PATIENCE_MS = 20_000
 EXPECTED = (
     "Failed to load resource: the server responded with a status of 4",
     "Failed to load resource: net::ERR_CONNECTION_REFUSED",
@@ -32,6 +33,7 @@ EXPECTED = (
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests of this file."""
+    expect.set_options(timeout=PATIENCE_MS)
     with chromium.browser(tmp_path_factory.mktemp("browser")) as running:
         yield running
 
@@ -43,7 +45,7 @@ def page(browser: Browser, access: Access) -> Iterator[Page]:
         base_url=access.url, locale="ja-JP", extra_http_headers={"X-Forwarded-For": OFFICE}
     )
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     wrong = list[str]()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)

@@ -95,6 +95,7 @@ def test_the_ranges_of_one_listening_are_one_use_however_they_come(
         assert set(pool.map(part, range(AT_ONCE))) == {206}
     assert why(read(access, agent, call, grant, read_id=str(uuid7()))) == (403, ["grant-spent"])
     assert part(3) == 206
+    access.audit.at_least(1, action="grant.used", reader=str(agent.id))
     used = [e for e in access.audit.entries(action="grant.used") if e["detail"]["grant"] == grant["id"]]
     assert len(used) == 1
 

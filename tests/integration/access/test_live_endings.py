@@ -56,8 +56,8 @@ def test_live_text_ends_when_its(
 ) -> None:
     """The reader is told so, and nothing that is said after."""
     reading = Reading(access, tenant, live, what="read-redacted")
-    end = when(reading)
     live.say(1, (0, "もしもし", True))
+    end = when(reading)
     with (
         access.client(reading.who.token) as client,
         client.stream("GET", live.path, params=QUALITY | reading.by) as response,
@@ -81,8 +81,8 @@ def test_live_text_goes_on_when_a_token_runs_out_and_its_session_does_not(
     """Calls last longer than the tokens of those who follow them."""
     reading = Reading(access, tenant, live)
     reading.by_session()
-    over = reading.by_short_token()
     live.say(1, (0, "もしもし", True))
+    over = reading.by_short_token()
     with (
         access.client(reading.who.token) as client,
         client.stream("GET", live.path, params=QUALITY) as response,

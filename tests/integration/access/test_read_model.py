@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData
 
 from access_audit import run
 from access_calls import started_of
+from access_grants import until
 from access_service import Access, Tenant
 from otokura.access.models import Table
 from otokura.shared.cloudevents import encode
@@ -112,7 +113,7 @@ def test_events_on_kafka_become_calls(access: Access, tenant: Tenant) -> None:
             time.sleep(0.1)
     assert response.json()["external_id"] == started.external_id
     with access.client() as client:
-        assert client.get("/readyz").status_code == 200
+        until(lambda: client.get("/readyz").status_code == 200)
 
 
 async def publish(access: Access, event: EventData) -> None:

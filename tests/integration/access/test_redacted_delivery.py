@@ -25,8 +25,8 @@ PATIENCE_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def narrow(postgres_server: PostgresServer, s3_server: SeaweedServer) -> Iterator[Access]:
-    """A process that decodes one recording at a time, and waits a second for who takes nothing."""
-    limits = {"OTOKURA_DECODERS": "1", "OTOKURA_STALLED_SECONDS": "1"}
+    """A process that decodes one recording at a time, and waits five seconds for who takes nothing."""
+    limits = {"OTOKURA_DECODERS": "1", "OTOKURA_STALLED_SECONDS": "5"}
     with (
         servers.kafka() as broker,
         access_service.running(

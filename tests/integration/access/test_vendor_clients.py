@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -158,18 +157,15 @@ def test_with_an_overlap_both_secrets_are_good_until_it_ends(
     access: Access, vendor: dict[str, Any], admin: httpx.Client
 ) -> None:
     before = access.token(vendor)
-    changed = admin.post("secret", json={"overlap_seconds": 2}, headers=once()).json()
+    changed = admin.post("secret", json={"overlap_seconds": 60}, headers=once()).json()
     assert changed["client_secret"] != vendor["client_secret"]
     assert access.token(vendor)
     assert access.token(changed)
     with access.client(before) as client:
         assert client.get("/v1/calls").status_code == 403  # known, and not one who reads
+    access.query("UPDATE principals SET old_secret_until = now() WHERE id = :id", id=vendor["id"])
     form = {"grant_type": "client_credentials"} | {k: vendor[k] for k in ("client_id", "client_secret")}
-    for _ in range(100):
-        refused = httpx.post(f"{access.url}/oauth2/token", data=form)
-        if refused.status_code != 200:
-            break
-        time.sleep(0.1)
+    refused = httpx.post(f"{access.url}/oauth2/token", data=form)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
     assert access.token(changed)
 

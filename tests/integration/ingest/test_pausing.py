@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import httpx
 import numpy as np
@@ -12,6 +13,7 @@ from dialects.media_streams import Twilio
 from dialects.outcome import accepted, call_of, expected, sealed, speech
 from flac_decoding import decoded
 from ingest_service import Credentials, IngestService, client_of, settled, start_call
+from messaging import eventually
 from phone_system import end_stream, send_all, speechlike, stream, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
@@ -140,21 +142,25 @@ async def test_a_stream_that_cannot_wait_is_recorded_from_the_notice_on(ingest: 
     assert outcome.manifest.notice.version == "1"
 
 
-async def test_calls_without_a_final_state_are_counted(client: httpx.AsyncClient) -> None:
+async def test_calls_without_a_final_state_are_counted(
+    ingest: IngestService, client: httpx.AsyncClient
+) -> None:
     """`otokura_calls_unsettled` grows with a call that begins, and shrinks when it has settled."""
 
     async def live() -> float:
-        await asyncio.sleep(1.5)
         lines = (await client.get("/metrics")).text.splitlines()
         [line] = [line for line in lines if line.startswith('otokura_calls_unsettled{state="live"}')]
         return float(line.split()[-1])
 
-    before = await live()
+    async def counts(wanted: int) -> bool:
+        return await live() == wanted
+
+    [(before,)] = await ingest.query("SELECT count(*) FROM calls WHERE state = 'live'")
     call = await start_call(client)
-    assert await live() == before + 1
+    await eventually(partial(counts, before + 1))
     await client.post(f"/v1/calls/{call['id']}/end")
     await settled(client, call["id"])
-    assert await live() == before
+    await eventually(partial(counts, before))
     assert "otokura_calls_unsettled_age_seconds" in (await client.get("/metrics")).text
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import httpx
 import pytest
@@ -89,11 +90,17 @@ async def test_a_complete_upload_is_sealed_though_its_process_dies(
 ) -> None:
     """The last byte is acknowledged and the client is gone: another process makes the recording."""
     data = await whole(16 * MIB)
-    call = await start_call(client)
-    upload = await announce(client, call, len(data))
-    assert (await patch(client, upload, data, 0)).status_code == 204
-    assert (await client.get(f"/v1/calls/{call['id']}")).json()["state"] == "sealing"
-    ingest.program.kill()
+    for _ in range(5):
+        call = await start_call(client)
+        upload = await announce(client, call, len(data))
+        answer = await patch(client, upload, data, 0)
+        ingest.program.kill()
+        assert answer.status_code == 204
+        [(state,)] = await ingest.query("SELECT state FROM calls WHERE id = :id", id=UUID(call["id"]))
+        if state == "sealing":
+            break
+        await ingest.restart()  # it was quicker
+    assert state == "sealing"
     try:
         with ingest.another() as other_url:
             async with client_of(other_url, credentials) as other:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from messaging import eventually
 from otokura.access.identity import throttle as module
 from otokura.access.identity.throttle import RefusalThrottle
 from otokura.shared.audit_entries import Action, AuditDraft
@@ -65,7 +66,7 @@ async def test_what_is_left_of_a_minute_is_one_entry_when_it_is_over(
     await asyncio.sleep(0.05)
     assert log.counts == [1]
     monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: log.counts == [1, 4] and not throttle._written)
     running.cancel()
     await asyncio.wait({running})
     assert log.counts == [1, 4]

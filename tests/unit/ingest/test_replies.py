@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from live_partials import sealed
+from messaging import eventually
 from otokura.ingest import replies as module
 from otokura.ingest.replies import Replies
 from otokura.shared.keys import new_dek
@@ -78,7 +79,6 @@ async def test_the_topic_is_listened_to_only_for_somebody(monkeypatch: pytest.Mo
     with replies.following(CALL):
         await asyncio.sleep(0.1)
         assert running == ["made", "made"]
-    await asyncio.sleep(0.1)
-    assert running == ["made", "made", "ended"]
+    await eventually(lambda: running == ["made", "made", "ended"])
     assert not work.done()
     work.cancel()

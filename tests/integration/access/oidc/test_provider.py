@@ -28,7 +28,7 @@ def access(postgres_server: PostgresServer, s3_server: SeaweedServer, provider: 
     del provider
     with servers.kafka() as broker:
         kafka = access_service.kafka_of(broker)
-        changes = {**SECONDS, "OTOKURA_OIDC_STALE_SECONDS": "3", "OTOKURA_OIDC_TIMEOUT_SECONDS": "2"}
+        changes = {**SECONDS, "OTOKURA_OIDC_STALE_SECONDS": "6", "OTOKURA_OIDC_TIMEOUT_SECONDS": "2"}
         with access_service.running(postgres_server, s3_server, kafka, **changes) as process:
             yield process
 
