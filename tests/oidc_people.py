@@ -78,9 +78,12 @@ class Trust:
     def machine(self) -> str:
         return self.issuer.machine_token(audience(self.tenant))
 
-    def forged(self, typ: str = "at+jwt", **changes: Any) -> str:
-        """A token signed with the issuer's own key, of claims that it would never make."""
-        token = self.machine()
+    def forged(self, typ: str = "at+jwt", of: str | None = None, **changes: Any) -> str:
+        """A token signed with the issuer's own key, of claims that it would never make.
+
+        `of`: a token with the other claims; a new machine's when there is none.
+        """
+        token = of or self.machine()
         claims = jwt.decode(token, options={"verify_signature": False})
         claims = {name: value for name, value in {**claims, **changes}.items() if value != "absent"}
         header = issuer_server.header_of(token)

@@ -57,6 +57,7 @@ def test_live_text_ends_when_its(
     """The reader is told so, and nothing that is said after."""
     reading = Reading(access, tenant, live, what="read-redacted")
     live.say(1, (0, "もしもし", True))
+    # The last before the request: a token may have seconds left.
     end = when(reading)
     with (
         access.client(reading.who.token) as client,

@@ -95,9 +95,10 @@ def test_a_reading_under_way_ends_when_the_token_of_the_issuer_runs_out(
     """There is no session here that could be looked at instead."""
     live = live_call(access, trusted.tenant)
     live.say(1, (0, "もしもし", True))
+    made = trusted.machine()
     over = int(time.time()) + 4
     exp = over - int(LEEWAY.total_seconds())
-    analyst = trusted.forged(iat=exp - 60, exp=exp)
+    analyst = trusted.forged(of=made, iat=exp - 60, exp=exp)
     with (
         access.client(analyst) as client,
         client.stream("GET", live.path, params={"purpose": "quality"}) as response,

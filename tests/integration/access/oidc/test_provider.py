@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.ma
 
 @pytest.fixture(scope="module")
 def access(postgres_server: PostgresServer, s3_server: SeaweedServer, provider: Issuer) -> Iterator[Access]:
-    """One that believes keys for three seconds while the provider is away."""
+    """One that believes keys for six seconds while the provider is away."""
     del provider
     with servers.kafka() as broker:
         kafka = access_service.kafka_of(broker)
