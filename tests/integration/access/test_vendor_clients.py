@@ -163,6 +163,11 @@ def test_with_an_overlap_both_secrets_are_good_until_it_ends(
     assert access.token(changed)
     with access.client(before) as client:
         assert client.get("/v1/calls").status_code == 403  # known, and not one who reads
+    [left] = access.query(
+        "SELECT extract(epoch FROM old_secret_until - now()) AS seconds FROM principals WHERE id = :id",
+        id=vendor["id"],
+    )
+    assert 0 < left.seconds <= 60
     access.query("UPDATE principals SET old_secret_until = now() WHERE id = :id", id=vendor["id"])
     form = {"grant_type": "client_credentials"} | {k: vendor[k] for k in ("client_id", "client_secret")}
     refused = httpx.post(f"{access.url}/oauth2/token", data=form)

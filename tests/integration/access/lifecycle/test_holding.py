@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from messaging import eventually
 from otokura.access.errors import BeingErased
 from otokura.shared.errors import Conflict, NotFound, Unprocessable
 from otokura.shared.events import ErasedKind
@@ -38,13 +39,17 @@ async def test_a_held_call_is_not_erased_until_every_hold_is_gone(lifecycle: Lif
 @pytest.mark.guarantee("Z1")
 async def test_a_hold_that_ends_by_itself_keeps_the_call_until_then(lifecycle: Lifecycle) -> None:
     call_id = await lifecycle.call()
-    await lifecycle.hold(call_id, ends_at=datetime.now(UTC) + timedelta(seconds=5))
+    ends_at = datetime.now(UTC) + timedelta(seconds=5)
+    await lifecycle.hold(call_id, ends_at=ends_at)
     await lifecycle.ask(call_id)
     assert await lifecycle.work() == 1
     assert await lifecycle.requests() == []
-    async with asyncio.timeout(60):
-        while await lifecycle.work() == 0:  # noqa: ASYNC110 - it looks again when it is asked to
-            await asyncio.sleep(0.1)
+
+    async def looked_again() -> bool:
+        return await lifecycle.work() == 1
+
+    await eventually(looked_again)
+    assert datetime.now(UTC) >= ends_at
     assert len(await lifecycle.requests()) == 1
 
 
