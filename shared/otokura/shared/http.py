@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from socket import socket
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ from otokura.shared.websocket_server import Rounds, WebSocketProtocol
 __all__ = ["body_limit", "create_api", "run"]
 
 S = TypeVar("S", bound=ServiceSettings)
+
+log = logs.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 20
 """How long requests under way may take to end after SIGTERM; below the usual 30 of Kubernetes."""
@@ -60,7 +63,7 @@ def create_api(
     """
     app = _Api(
         title=title,
-        lifespan=lifespan,
+        lifespan=_told(lifespan),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -79,6 +82,21 @@ def create_api(
     for router in routers:
         app.include_router(router)
     return app
+
+
+def _told(lifespan: Lifespan[FastAPI]) -> Lifespan[FastAPI]:
+    """The same, which tells why a service did not start, or ended: uvicorn says only that it did."""
+
+    @asynccontextmanager
+    async def telling(app: FastAPI) -> AsyncGenerator[Any]:
+        try:
+            async with lifespan(app) as state:
+                yield state
+        except Exception as error:
+            log.critical("service.failed", exc_info=error)
+            raise
+
+    return telling
 
 
 async def healthz(_request: Request) -> Response:

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from core import app_of, client_of, settings
 from otokura.shared import logs, metrics
 from otokura.shared.address import ClientAddress
-from otokura.shared.http import body_limit, uvicorn_config
+from otokura.shared.errors import Unavailable
+from otokura.shared.http import body_limit, create_api, uvicorn_config
 
 router = APIRouter()
 
@@ -222,3 +224,21 @@ def test_the_server_believes_no_headers_and_names_no_software() -> None:
     assert config.server_header is False
     assert config.access_log is False
     assert config.ws_max_size == settings().max_body_bytes
+
+
+async def test_why_a_service_does_not_start_is_in_its_log() -> None:
+    def open_database() -> None:
+        raise Unavailable("The database cannot be reached; try again shortly.")
+
+    @asynccontextmanager
+    async def failing(_app: FastAPI) -> AsyncIterator[None]:
+        open_database()
+        yield
+
+    broken = create_api(settings(), title="Test", lifespan=failing, routers=[])
+    with capture_logs() as told, pytest.raises(Unavailable) as why:
+        async with broken.router.lifespan_context(broken):
+            pass
+    [line] = told
+    assert (line["log_level"], line["event"]) == ("critical", "service.failed")
+    assert line["exc_info"] is why.value

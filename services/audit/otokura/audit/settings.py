@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from otokura.audit.notes import NoteError, read_verifier_keys, valid_name
+from otokura.audit.siem_receivers import read_receivers
+from otokura.audit.witnesses import read_witnesses
 from otokura.shared.audit import read_signing_key
 from otokura.shared.settings import ServiceSettings
 
@@ -82,6 +84,15 @@ class Settings(ServiceSettings):
             except (OSError, NoteError) as error:
                 raise ValueError(f"{value} cannot be used: {error}") from None
         return value
+
+    @model_validator(mode="after")
+    def _lists_can_be_used(self) -> Self:
+        try:
+            read_receivers(self.siem_file, development=self.development)
+            read_witnesses(self.witnesses_file, development=self.development)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"a file of receivers or witnesses cannot be used: {error}") from None
+        return self
 
     @field_validator("log_origin")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from otokura.audit.models import Entry
 
@@ -91,7 +91,12 @@ def read_receivers(path: Path | None, *, development: bool) -> list[SyslogReceiv
     """
     if path is None:
         return []
-    found = _FILE.validate_json(path.read_bytes())
+    try:
+        found = _FILE.validate_json(path.read_bytes())
+    except ValidationError as error:
+        # By where it stands, never by what: there are secrets in it.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ValueError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None
     names = [receiver.name for receiver in found]
     if len(set(names)) != len(names):
         raise ValueError(f"{path} names two receivers alike")
