@@ -20,12 +20,12 @@ from otokura.shared.database import Database
 from otokura.shared.ids import uuid7
 from otokura.shared.objects import ObjectStore
 
-RATE, SECONDS, PATIENCE = 8000, 6, 1.0
+RATE, SECONDS, PATIENCE = 8000, 24, 4.0
 
 
 @dataclass(frozen=True)
 class SlowOutlet(Outlet):
-    """Takes half of a client's patience for each segment, and for ever from one on."""
+    """Takes an eighth of a client's patience for each segment, and for ever from one on."""
 
     stops_at: int = SECONDS
 
@@ -33,14 +33,14 @@ class SlowOutlet(Outlet):
         """Nothing to store."""
 
     async def accept(self, item: Item, claim: Claim, gate: int) -> None:  # noqa: ARG002 - as its base has it
-        await asyncio.sleep(PATIENCE / 2)
+        await asyncio.sleep(PATIENCE / 8)
         if item.label.seq >= self.stops_at:
             await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def under_way(folder: Path, stops_at: int = SECONDS) -> AsyncIterator[Delivery]:
-    """Six seconds of a call on their way."""
+    """That many seconds of a call on their way."""
     spool = Spool(folder, 10_000_000)
     nothing = (cast("Database", None), cast("ObjectStore", None))
     outlet = SlowOutlet(*nothing, "bucket", spool, 30, asyncio.Event(), stops_at)
@@ -67,6 +67,7 @@ async def under_way(folder: Path, stops_at: int = SECONDS) -> AsyncIterator[Deli
         spool.close()
 
 
+@pytest.mark.slow
 async def test_who_waits_for_a_slow_store_waits_until_all_is_accepted(tmp_path: Path) -> None:
     """Three times as long as a client's patience, in steps that each are shorter."""
     async with under_way(tmp_path) as delivery:

@@ -77,8 +77,7 @@ async def test_the_topic_is_listened_to_only_for_somebody(monkeypatch: pytest.Mo
     await asyncio.sleep(0.05)
     assert running == []
     with replies.following(CALL):
-        await asyncio.sleep(0.1)
-        assert running == ["made", "made"]
+        await eventually(lambda: running == ["made", "made"])
     await eventually(lambda: running == ["made", "made", "ended"])
     assert not work.done()
     work.cancel()
