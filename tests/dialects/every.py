@@ -7,6 +7,7 @@ from dialects.audiosocket import AudioSocket, AudioSocketWide
 from dialects.continuous import Asterisk, AsteriskPlain, Jambonz
 from dialects.dialect import Dialect
 from dialects.media_streams import Telnyx, TelnyxLinear, Twilio
+from dialects.websocket_wire import WebSocketDialect
 
 EVERY: tuple[Dialect, ...] = (
     Twilio(),
@@ -20,3 +21,6 @@ EVERY: tuple[Dialect, ...] = (
     AudioHook(),
     AudioHookLinear(),
 )
+
+SOCKETS = [one for one in EVERY if isinstance(one, WebSocketDialect) and "-" not in one.name]
+"""One of each adapter; its other forms differ in what they carry."""

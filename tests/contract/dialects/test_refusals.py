@@ -10,28 +10,16 @@ import numpy as np
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from dialects.audiohook import AudioHook, Genesys
-from dialects.audiosocket import AudioSocket
 from dialects.dialect import Dialect
-from dialects.every import EVERY
-from dialects.outcome import accepted, call_of, calls_of, expected, sealed, speech
+from dialects.every import EVERY, SOCKETS
+from dialects.outcome import calls_of, expected, sealed, speech
 from dialects.websocket_wire import WebSocketDialect, WebSocketWire
-from ingest_service import Credentials, IngestService, MakeIngest
+from ingest_service import Credentials, IngestService
 from otokura.shared.ids import uuid7
 
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
-SOCKETS = [one for one in EVERY if isinstance(one, WebSocketDialect) and "-" not in one.name]
-"""One of each adapter; its other forms differ in what they carry."""
 WRONG = [(one, name) for one in EVERY for name in one.wrong()]
-
-
-@pytest.fixture(scope="module")
-def ingest(make_ingest: MakeIngest) -> IngestService:
-    """One that waits for nobody."""
-    return make_ingest(
-        lease_seconds=3, flush_seconds=1.0, stream_start_seconds=1.0, stream_silence_seconds=2.0
-    )
 
 
 async def refusal(
@@ -69,32 +57,6 @@ async def test_a_wrong_message_costs_the_connection_and_no_audio(
     half = dialect.rate // 2
     assert np.array_equal(outcome.samples[:half], expected(dialect, audio))
     assert np.array_equal(outcome.samples[-half:], expected(dialect, audio))
-
-
-@pytest.mark.guarantee("A53")
-@pytest.mark.parametrize("dialect", SOCKETS, ids=lambda dialect: dialect.name)
-async def test_a_stream_that_never_starts_is_closed(
-    ingest: IngestService, credentials: Credentials, dialect: WebSocketDialect
-) -> None:
-    """Whoever says nothing gets no more than the time that a start may take; the reason is said."""
-    wire = await dialect.connect(ingest, dialect.headers(credentials.api_key))
-    assert await wire.closed() == 4408
-    assert wire.socket.close_reason == "The stream did not start"
-
-
-@pytest.mark.guarantee("A53")
-@pytest.mark.parametrize("dialect", SOCKETS, ids=lambda dialect: dialect.name)
-async def test_a_stream_that_falls_silent_is_closed_and_its_call_stays(
-    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: WebSocketDialect
-) -> None:
-    """It ends no call: what it said is accepted, and another connection may go on."""
-    external_id, audio = dialect.new_id(), speech(dialect, 0.5)
-    wire = await dialect.open(ingest, credentials, external_id, notice="announced")
-    await dialect.send(wire, audio)
-    assert await wire.closed() == 4408
-    call_id = await call_of(ingest, external_id)
-    await accepted(client, call_id, dialect.rate // 2)
-    assert (await client.get(f"/v1/calls/{call_id}")).json()["state"] == "live"
 
 
 @pytest.mark.guarantee("A53")
@@ -159,29 +121,3 @@ async def test_purposes_that_the_tenant_does_not_disclose_are_left_out_rather_th
     assert outcome.manifest.purposes == ["quality"]
     await asyncio.sleep(0)
     assert '"call.purposes-not-disclosed"' in ingest.log_text()
-
-
-@pytest.mark.guarantee("A53")
-@pytest.mark.parametrize("dialect", [AudioHook(), AudioSocket()], ids=lambda dialect: dialect.name)
-async def test_silence_closes_and_ends_no_call_where_the_dialect_has_words_of_its_own(
-    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: Dialect
-) -> None:
-    """AudioHook is told to disconnect, AudioSocket just closed; what was said is accepted."""
-    external_id, audio = dialect.new_id(), speech(dialect, 0.5)
-    wire = await dialect.open(ingest, credentials, external_id, notice="announced")
-    await dialect.send(wire, audio)
-    await wire.closed()
-    call_id = await call_of(ingest, external_id)
-    await accepted(client, call_id, dialect.rate // 2)
-    assert (await client.get(f"/v1/calls/{call_id}")).json()["state"] == "live"
-
-
-@pytest.mark.guarantee("A53")
-async def test_an_audiohook_session_that_never_opens_is_told_and_closed(
-    ingest: IngestService, credentials: Credentials
-) -> None:
-    genesys = Genesys(ingest, credentials)
-    await genesys.register()
-    wire = await genesys.handshake()
-    assert (await wire.wait_for("disconnect"))["parameters"]["reason"] == "error"
-    assert await wire.closed() == 4408

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from flac_decoding import decoded
-from ingest_service import Credentials, IngestService, settled, start_call
+from ingest_service import Credentials, IngestService, MakeIngest, settled, start_call
 from otokura.ingest.accepting import NewPiece, accept
 from otokura.ingest.errors import CallClosed, Fenced, GateChanged
 from otokura.ingest.repository import Claim, lock, take
@@ -21,6 +21,12 @@ from phone_system import end_stream, send_all, speechlike, stream, told
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 FIRST, SECOND = speechlike(5, 8000, 2, 1), speechlike(5, 8000, 2, 2)
+
+
+@pytest.fixture(scope="module")
+def ingest(make_ingest: MakeIngest) -> IngestService:
+    """What does not fill a segment is not stored by itself while a test runs."""
+    return make_ingest(lease_seconds=3, flush_seconds=30)
 
 
 async def last(socket: Any) -> dict[str, Any]:

@@ -24,10 +24,17 @@ MONO = {"channels": [{"role": "mixed"}]}
 
 @pytest.fixture(scope="module")
 def hasty(make_ingest: MakeIngest) -> IngestService:
-    """Gives up: uploads that do not go on for six seconds, calls that are idle for two, sealing at once."""
-    return make_ingest(lease_seconds=3, upload_expires_seconds=6, call_idle_seconds=2, seal_attempts=1)
+    """Gives up: uploads that do not go on for twenty seconds, calls that are idle for two."""
+    return make_ingest(lease_seconds=3, upload_expires_seconds=20, call_idle_seconds=2)
 
 
+@pytest.fixture(scope="module")
+def resigned(make_ingest: MakeIngest) -> IngestService:
+    """Gives sealing up at once."""
+    return make_ingest(lease_seconds=3, seal_attempts=1)
+
+
+@pytest.mark.slow
 @pytest.mark.guarantee("A46")
 async def test_an_upload_that_does_not_go_on_is_deleted_and_its_call_ends_empty(hasty: IngestService) -> None:
     """Until then the call waits for it, however idle; what is stored of the file goes."""
@@ -136,15 +143,17 @@ async def test_parts_hold_nothing_readable_and_no_name_is_kept(
 
 
 @pytest.mark.guarantee("A42")
-async def test_a_part_that_is_not_what_was_stored_never_becomes_a_recording(hasty: IngestService) -> None:
+async def test_a_part_that_is_not_what_was_stored_never_becomes_a_recording(resigned: IngestService) -> None:
     """Flipped, swapped, missing, another upload's: the call fails, loudly, and what there is is kept."""
-    credentials = await hasty.add_tenant()
-    async with client_of(hasty.url, credentials) as client, hasty.store() as store:
+    credentials = await resigned.add_tenant()
+    async with client_of(resigned.url, credentials) as client, resigned.store() as store:
         damages = ("flipped", "swapped", "missing", "another upload's")
-        prefixes = await asyncio.gather(*(damaged(hasty, client, store, credentials, how) for how in damages))
-    assert hasty.log_text().count("sealing.failed") >= len(damages)
+        prefixes = await asyncio.gather(
+            *(damaged(resigned, client, store, credentials, how) for how in damages)
+        )
+    assert resigned.log_text().count("sealing.failed") >= len(damages)
     for prefix in prefixes:
-        assert len(await hasty.objects(prefix)) >= 2
+        assert len(await resigned.objects(prefix)) >= 2
 
 
 async def damaged(

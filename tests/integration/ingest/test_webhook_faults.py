@@ -25,16 +25,27 @@ from webhook_vendor import (
 pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.kafka, pytest.mark.any_broker]
 
 
+def settings(timeout_seconds: float) -> dict[str, object]:
+    """Gives an endpoint so long, and up after three failures; few deliveries at once."""
+    return {
+        "webhook_allowed_networks": ALLOWED,
+        "webhook_timeout_seconds": timeout_seconds,
+        "webhook_retry_seconds": "0.2,0.2",
+        "webhook_slots": 4,
+        "webhook_concurrency": 2,
+    }
+
+
 @pytest.fixture(scope="module")
 def ingest(make_ingest: MakeIngest) -> IngestService:
-    """Gives an endpoint a second, and up after three failures; few deliveries at once."""
-    return make_ingest(
-        webhook_allowed_networks=ALLOWED,
-        webhook_timeout_seconds=1.0,
-        webhook_retry_seconds="0.2,0.2",
-        webhook_slots=4,
-        webhook_concurrency=2,
-    )
+    """Leaves an endpoint time; twice as long an attempt is left alone that died with its process."""
+    return make_ingest(**settings(5.0))
+
+
+@pytest.fixture(scope="module")
+def hasty(make_ingest: MakeIngest) -> IngestService:
+    """Has soon enough of an endpoint that does not answer."""
+    return make_ingest(**settings(1.0))
 
 
 @pytest.fixture
@@ -177,24 +188,23 @@ async def test_an_endpoint_that_fails_for_days_is_disabled_and_its_vendor_sees_w
 
 
 @pytest.mark.guarantee("A34")
-async def test_slow_endpoints_hold_up_nobody_else(
-    ingest: IngestService, endpoint: Endpoint, client: httpx.AsyncClient
-) -> None:
+async def test_slow_endpoints_hold_up_nobody_else(hasty: IngestService, endpoint: Endpoint) -> None:
     """Over two processes never more than two at once; then, while it fails, one. Another vendor is served."""
-    slow = await register(client, endpoint.url)
-    endpoint.behave = hangs
-    stranger = await ingest.add_tenant()
-    with ingest.another():
-        async with client_of(ingest.url, stranger) as other, Endpoint().listening() as quick:
-            await register(other, quick.url)
-            await asyncio.gather(*(empty_call(client) for _ in range(12)))
-            await endpoint.wait_for(2)
-            for number in range(5):
-                await empty_call(other)
-                await quick.wait_for(number + 1)
-            states = [one["state"] for one in await deliveries(client, slow["id"])]
-            assert "pending" in states
-            await endpoint.wait_for(4)
+    vendor, stranger = await hasty.add_tenant(), await hasty.add_tenant()
+    async with client_of(hasty.url, vendor) as client, client_of(hasty.url, stranger) as other:
+        slow = await register(client, endpoint.url)
+        endpoint.behave = hangs
+        with hasty.another():
+            async with Endpoint().listening() as quick:
+                await register(other, quick.url)
+                await asyncio.gather(*(empty_call(client) for _ in range(12)))
+                await endpoint.wait_for(2)
+                for number in range(5):
+                    await empty_call(other)
+                    await quick.wait_for(number + 1)
+                states = [one["state"] for one in await deliveries(client, slow["id"])]
+                assert "pending" in states
+                await endpoint.wait_for(4)
     assert 1 <= endpoint.most_under_way <= 2
 
 

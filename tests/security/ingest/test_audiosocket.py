@@ -30,6 +30,14 @@ def ingest(make_ingest: MakeIngest) -> IngestService:
     )
 
 
+@pytest.fixture(scope="module")
+def patient(make_ingest: MakeIngest) -> IngestService:
+    """One on which nothing but another connection ends a silent one while a test runs."""
+    return make_ingest(
+        lease_seconds=3, flush_seconds=1.0, stream_start_seconds=60.0, audiosocket_connections=8
+    )
+
+
 async def refusals(ingest: IngestService) -> dict[str, float]:
     """How many connections were refused, by reason."""
     async with httpx.AsyncClient(base_url=ingest.url, timeout=30) as client:
@@ -135,25 +143,24 @@ async def test_refusals_say_nothing_and_log_no_uuid(ingest: IngestService, clien
 
 
 @pytest.mark.guarantee("A58")
-async def test_sockets_that_say_nothing_keep_no_call_out(
-    ingest: IngestService, client: httpx.AsyncClient
-) -> None:
+async def test_sockets_that_say_nothing_keep_no_call_out(patient: IngestService) -> None:
     """A full house displaces one that has said nothing; one that is recording stays."""
-    call_id, known = await registered(client)
-    recording = await TcpWire.connect(known["address"])
-    await recording.send(uuid_frame(known["uuid"]) + AUDIO)
-    await accepted(client, call_id, 160)
-    silent = [await TcpWire.connect(known["address"]) for _ in range(7)]
-    other_id, other = await registered(client)
-    wire = await TcpWire.connect(other["address"])
-    await wire.send(uuid_frame(other["uuid"]) + AUDIO)
-    await accepted(client, other_id, 160)
-    await silent[0].closed()
-    assert (await refusals(ingest))["displaced"] >= 1
-    await recording.send(AUDIO + HANGUP)
-    await recording.closed()
-    external_id = (await client.get(f"/v1/calls/{call_id}")).json()["external_id"]
-    outcome = await sealed(ingest, client, external_id)
+    async with client_of(patient.url, await patient.add_tenant()) as client:
+        call_id, known = await registered(client)
+        recording = await TcpWire.connect(known["address"])
+        await recording.send(uuid_frame(known["uuid"]) + AUDIO)
+        await accepted(client, call_id, 160)
+        silent = [await TcpWire.connect(known["address"]) for _ in range(7)]
+        other_id, other = await registered(client)
+        wire = await TcpWire.connect(other["address"])
+        await wire.send(uuid_frame(other["uuid"]) + AUDIO)
+        await accepted(client, other_id, 160)
+        await silent[0].closed()
+        assert (await refusals(patient))["displaced"] >= 1
+        await recording.send(AUDIO + HANGUP)
+        await recording.closed()
+        external_id = (await client.get(f"/v1/calls/{call_id}")).json()["external_id"]
+        outcome = await sealed(patient, client, external_id)
     assert outcome.samples[:160].tobytes() == outcome.samples[-160:].tobytes() == AUDIO[3:]
     for one in (*silent[1:], wire):
         await one.close()
