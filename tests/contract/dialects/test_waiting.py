@@ -41,13 +41,7 @@ async def test_a_stream_that_falls_silent_is_closed_and_its_call_stays(
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: WebSocketDialect
 ) -> None:
     """It ends no call: what it said is accepted, and another connection may go on."""
-    external_id, audio = dialect.new_id(), speech(dialect, 0.5)
-    wire = await dialect.open(ingest, credentials, external_id, notice="announced")
-    await dialect.send(wire, audio)
-    assert await wire.closed() == 4408
-    call_id = await call_of(ingest, external_id)
-    await accepted(client, call_id, dialect.rate // 2)
-    assert (await client.get(f"/v1/calls/{call_id}")).json()["state"] == "live"
+    assert await closed_for_silence(ingest, credentials, client, dialect) == 4408
 
 
 @pytest.mark.guarantee("A53")
@@ -56,13 +50,21 @@ async def test_silence_closes_and_ends_no_call_where_the_dialect_has_words_of_it
     ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: Dialect
 ) -> None:
     """AudioHook is told to disconnect, AudioSocket just closed; what was said is accepted."""
+    await closed_for_silence(ingest, credentials, client, dialect)
+
+
+async def closed_for_silence(
+    ingest: IngestService, credentials: Credentials, client: httpx.AsyncClient, dialect: Dialect
+) -> int | None:
+    """The code with which a stream that falls silent is closed; what it said is accepted, its call lasts."""
     external_id, audio = dialect.new_id(), speech(dialect, 0.5)
     wire = await dialect.open(ingest, credentials, external_id, notice="announced")
     await dialect.send(wire, audio)
-    await wire.closed()
+    code = await wire.closed()
     call_id = await call_of(ingest, external_id)
     await accepted(client, call_id, dialect.rate // 2)
     assert (await client.get(f"/v1/calls/{call_id}")).json()["state"] == "live"
+    return code
 
 
 @pytest.mark.guarantee("A53")

@@ -105,7 +105,7 @@ async def test_the_dialplan_of_our_page_records_a_call_between_two(
     assert outcome.manifest.purposes == ["quality"]
     places = whole_pieces(outcome.samples[:, 0])
     assert places == sorted(places)
-    assert len(places) >= 60, "of a hundred: where Asterisk is late itself it leaves pieces out"
+    assert len(places) >= 90, "of a hundred: where Asterisk is late itself it may leave a piece out"
 
 
 def whole_pieces(heard: NDArray[np.int16]) -> list[int]:

@@ -15,18 +15,14 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-import servers
 from messaging import (
     TENANT,
     Broker,
     call_ended,
     effects,
     eventually,
-    make_effects,
-    messaging_database,
     record_effect,
     running,
-    settings_of,
 )
 from messaging_process import process
 from otokura.shared.consumer import Consumer, EventContext, Retries, Stalled, Subscription
@@ -40,18 +36,6 @@ from otokura.shared.kafka import Producer, Record, encode
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 QUICK = Retries(attempts=3, first=0.01, longest=0.2)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with messaging_database(database_url) as database:
-        await make_effects(database)
-        yield database
-
-
-@pytest.fixture
-def broker(kafka_server: servers.KafkaServer) -> Broker:
-    return settings_of(kafka_server)
 
 
 @pytest.fixture

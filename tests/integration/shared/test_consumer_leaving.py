@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
-import servers
-from messaging import Broker, make_effects, messaging_database, record_effect, settings_of
+from messaging import Broker, record_effect
 from messaging_process import process
 from otokura.shared.consumer import Consumer, Subscription
 from otokura.shared.database import Database
@@ -18,18 +16,6 @@ from otokura.shared.events import CallEnded
 from otokura.shared.kafka import ensure_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with messaging_database(database_url) as database:
-        await make_effects(database)
-        yield database
-
-
-@pytest.fixture
-def broker(kafka_server: servers.KafkaServer) -> Broker:
-    return settings_of(kafka_server)
 
 
 @pytest.mark.guarantee("E10")
